@@ -1,0 +1,48 @@
+//! Making the tables and buckets where no template does: the local stack and tests.
+
+use crate::{Names, StoreError, error::error_of, settings::Clients};
+use aws_sdk_dynamodb::{
+    error::ProvideErrorMetadata,
+    types::{AttributeDefinition, BillingMode, KeySchemaElement, KeyType, ScalarAttributeType},
+};
+
+/// Makes every table and bucket that is not there yet. Every table has the same two keys, `pk` and `sk`, and no index.
+///
+/// # Errors
+/// When a server refuses.
+pub async fn create_all(clients: &Clients, names: &Names) -> Result<(), StoreError> {
+    for table in [&names.loads, &names.records, &names.people, &names.audit, &names.sessions] {
+        let attribute = |name: &str| {
+            AttributeDefinition::builder().attribute_name(name).attribute_type(ScalarAttributeType::S).build()
+        };
+        let key = |name: &str, kind| KeySchemaElement::builder().attribute_name(name).key_type(kind).build();
+        let built = |_| StoreError::Corrupt { place: table.clone(), reason: "a schema without names" };
+        let made = clients
+            .dynamodb
+            .create_table()
+            .table_name(table)
+            .attribute_definitions(attribute("pk").map_err(built)?)
+            .attribute_definitions(attribute("sk").map_err(built)?)
+            .key_schema(key("pk", KeyType::Hash).map_err(built)?)
+            .key_schema(key("sk", KeyType::Range).map_err(built)?)
+            .billing_mode(BillingMode::PayPerRequest)
+            .send()
+            .await;
+        match made {
+            Err(error) if error.code() != Some("ResourceInUseException") => {
+                return Err(error_of("CreateTable", table, &error));
+            }
+            _ => {}
+        }
+    }
+    for bucket in [&names.extracts, &names.staging, &names.reports, &names.manifests] {
+        let made = clients.s3.create_bucket().bucket(bucket).send().await;
+        match made {
+            Err(error) if !matches!(error.code(), Some("BucketAlreadyOwnedByYou" | "BucketAlreadyExists")) => {
+                return Err(error_of("CreateBucket", bucket, &error));
+            }
+            _ => {}
+        }
+    }
+    Ok(())
+}
