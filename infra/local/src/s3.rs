@@ -31,23 +31,19 @@ pub type OnCreated = Arc<dyn Fn(S3Event) + Send + Sync>;
 
 /// Serves S3 on `listener` for as long as the runtime lives, and returns its base address.
 ///
-/// The `buckets` are made under `folder` where missing. Objects created in `extracts` (by put, copy or a completed
-/// multipart upload) are announced to `on_created`. Clients use path-style addresses and signature version 4.
+/// Each bucket is a folder in `folder`; `fc_store::schema::create_all` makes them. Objects created in the bucket
+/// `extracts` (by put, copy or a completed multipart upload) are announced to `on_created`. Clients use path-style
+/// addresses and signature version 4.
 ///
 /// # Errors
 ///
-/// [`StartError::Folder`] or [`StartError::ObjectStore`].
+/// [`StartError::ObjectStore`] when the folder is not there.
 pub async fn start(
     listener: TcpListener,
     folder: &Path,
-    buckets: &[&str],
     extracts: &str,
     on_created: OnCreated,
 ) -> Result<String, StartError> {
-    for bucket in buckets {
-        let path = folder.join(bucket);
-        tokio::fs::create_dir_all(&path).await.map_err(|source| StartError::Folder { path, source })?;
-    }
     let files = FileSystem::new(folder).map_err(|error| StartError::ObjectStore(format!("{error:?}")))?;
     let mut service = S3ServiceBuilder::new(Announcing {
         files,
@@ -289,13 +285,16 @@ mod tests {
         let endpoint = start(
             crate::listen(0).await.unwrap(),
             folder.path(),
-            &["extracts", "reports"],
             "extracts",
             Arc::new(move |event| ears.lock().unwrap().extend(event.records)),
         )
         .await
         .unwrap();
-        Store { s3: client(&endpoint, SECRET_KEY), endpoint, heard, _folder: folder }
+        let s3 = client(&endpoint, SECRET_KEY);
+        for bucket in ["extracts", "reports"] {
+            s3.create_bucket().bucket(bucket).send().await.unwrap();
+        }
+        Store { s3, endpoint, heard, _folder: folder }
     }
 
     impl Store {
