@@ -11,7 +11,15 @@ pub mod bucket;
 
 pub mod queue;
 
+pub mod loads;
+
+pub mod people;
+
 pub mod schema;
+
+pub mod sessions;
+
+pub mod audit;
 
 pub mod settings;
 
