@@ -6,11 +6,11 @@ use aws_sdk_dynamodb::{
     types::{AttributeDefinition, BillingMode, KeySchemaElement, KeyType, ScalarAttributeType},
 };
 
-/// Makes every table and bucket that is not there yet. Every table has the same two keys, `pk` and `sk`, and no index.
+/// Makes every table that is not there yet. Every table has the same two keys, `pk` and `sk`, and no index.
 ///
 /// # Errors
-/// When a server refuses.
-pub async fn create_all(clients: &Clients, names: &Names) -> Result<(), StoreError> {
+/// When the server refuses.
+pub async fn create_tables(clients: &Clients, names: &Names) -> Result<(), StoreError> {
     for table in [&names.loads, &names.records, &names.people, &names.audit, &names.sessions] {
         let attribute = |name: &str| {
             AttributeDefinition::builder().attribute_name(name).attribute_type(ScalarAttributeType::S).build()
@@ -35,6 +35,14 @@ pub async fn create_all(clients: &Clients, names: &Names) -> Result<(), StoreErr
             _ => {}
         }
     }
+    Ok(())
+}
+
+/// Makes every bucket that is not there yet.
+///
+/// # Errors
+/// When the server refuses.
+pub async fn create_buckets(clients: &Clients, names: &Names) -> Result<(), StoreError> {
     for bucket in [&names.extracts, &names.staging, &names.reports, &names.manifests] {
         let made = clients.s3.create_bucket().bucket(bucket).send().await;
         match made {
