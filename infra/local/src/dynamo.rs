@@ -102,14 +102,7 @@ mod tests {
         let dynamo = client(&endpoint);
         make_table(&dynamo, "people").await;
         let text = |value: &str| AttributeValue::S(value.to_owned());
-        dynamo
-            .put_item()
-            .table_name("people")
-            .item("pk", text("P1"))
-            .item("sk", text("view"))
-            .send()
-            .await
-            .unwrap();
+        dynamo.put_item().table_name("people").item("pk", text("P1")).item("sk", text("view")).send().await.unwrap();
         let found =
             dynamo.get_item().table_name("people").key("pk", text("P1")).key("sk", text("view")).send().await.unwrap();
         assert!(found.item.is_some());

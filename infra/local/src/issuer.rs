@@ -597,8 +597,11 @@ mod tests {
 
     async fn send(issuer: &Arc<Issuer>, request: Request<Body>) -> Reply {
         let response = router(Arc::clone(issuer)).oneshot(request).await.unwrap();
-        let location =
-            response.headers().get(header::LOCATION).map(|value| value.to_str().unwrap().to_owned()).unwrap_or_default();
+        let location = response
+            .headers()
+            .get(header::LOCATION)
+            .map(|value| value.to_str().unwrap().to_owned())
+            .unwrap_or_default();
         let status = response.status();
         let bytes = to_bytes(response.into_body(), 1 << 20).await.unwrap();
         Reply { status, location, body: String::from_utf8(bytes.to_vec()).unwrap() }
@@ -777,7 +780,8 @@ mod tests {
 
     #[tokio::test]
     async fn discovery_names_every_endpoint_under_the_issuer() {
-        let found: Value = serde_json::from_str(&fetch(&issuer(), "/.well-known/openid-configuration").await.body).unwrap();
+        let found: Value =
+            serde_json::from_str(&fetch(&issuer(), "/.well-known/openid-configuration").await.body).unwrap();
         assert_eq!(found["issuer"], URL);
         for endpoint in ["authorization_endpoint", "token_endpoint", "jwks_uri"] {
             assert!(found[endpoint].as_str().unwrap().starts_with(URL));

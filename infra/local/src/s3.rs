@@ -31,7 +31,7 @@ pub type OnCreated = Arc<dyn Fn(S3Event) + Send + Sync>;
 
 /// Serves S3 on `listener` for as long as the runtime lives, and returns its base address.
 ///
-/// Each bucket is a folder in `folder`; `fc_store::schema::create_all` makes them. Objects created in the bucket
+/// Each bucket is a folder in `folder`; `fc_store::schema::create_tables` makes them. Objects created in the bucket
 /// `extracts` (by put, copy or a completed multipart upload) are announced to `on_created`. Clients use path-style
 /// addresses and signature version 4.
 ///
@@ -182,7 +182,9 @@ fn url_encode(key: &str) -> String {
     use std::fmt::Write;
     key.bytes().fold(String::with_capacity(key.len()), |mut encoded, byte| {
         match byte {
-            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'*' | b'/' => encoded.push(char::from(byte)),
+            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'*' | b'/' => {
+                encoded.push(char::from(byte))
+            }
             b' ' => encoded.push('+'),
             // Writing to a string cannot fail.
             _ => _ = write!(encoded, "%{byte:02X}"),
@@ -198,6 +200,8 @@ macro_rules! announcing {
         impl S3 for Announcing {
             async fn put_object(&self, request: S3Request<PutObjectInput>) -> S3Result<S3Response<PutObjectOutput>> {
                 let (bucket, key) = (request.input.bucket.clone(), request.input.key.clone());
+                // The file store would make a bucket of a mistyped name.
+                self.files.head_bucket(unsigned(HeadBucketInput { bucket: bucket.clone(), ..Default::default() })).await?;
                 let done = self.files.put_object(request).await?;
                 self.announce(Created::Put, &bucket, &key).await?;
                 Ok(done)
@@ -423,9 +427,14 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn an_upload_to_a_mistyped_bucket_is_refused() {
+        let refused = store().await.s3.put_object().bucket("extract").key("housing/tenancies/a.csv").send().await;
+        assert!(refused.unwrap_err().into_service_error().to_string().contains("NoSuchBucket"));
+    }
+
+    #[tokio::test]
     async fn an_upload_that_fails_is_not_announced() {
         let store = store().await;
-        store.s3.put_object().bucket("no-such-bucket-here").key("x.csv").send().await.ok();
         let wrong = client(&store.endpoint, "not-the-secret");
         wrong.put_object().bucket("extracts").key("housing/tenancies/a.csv").send().await.unwrap_err();
         assert!(store.heard.lock().unwrap().is_empty());
