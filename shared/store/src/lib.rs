@@ -13,7 +13,11 @@ pub mod queue;
 
 pub mod loads;
 
+pub mod records;
+
 pub mod people;
+
+pub mod people_reads;
 
 pub mod schema;
 

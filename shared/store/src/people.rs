@@ -15,9 +15,13 @@
 //! [`is_gone`] holds. Entries without content are found by their key alone; [`Summary`] is authoritative, so a reader
 //! drops an entry whose name or case ID the summary does not have.
 
-use crate::{Item, Key, StoreError};
-use fc_model::{CaseId, HandleKey, Household, PersonId, PersonView, RecordHandle, Staff, StaffId, Summary};
+use crate::{Guard, Item, Key, StoreError, Table, records::REMEMBERED_SECONDS};
+use fc_model::{
+    CaseId, HandleKey, Household, PersonId, PersonView, RecordHandle, Staff, StaffId, Summary, search_keys,
+};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use std::collections::{BTreeMap, BTreeSet};
+use tokio::task::JoinSet;
 
 /// What became of a person, or of anything else that is projected.
 #[derive(Debug, Clone, PartialEq)]
@@ -106,7 +110,7 @@ fn packed(text: &str) -> String {
 }
 
 /// How a [`Standing`] is written.
-#[derive(Serialize, Deserialize)]
+#[derive(Clone, Serialize, Deserialize)]
 #[serde(bound(deserialize = "T: DeserializeOwned"))]
 struct Row<T> {
     #[serde(default = "none", skip_serializing_if = "Option::is_none")]
@@ -124,13 +128,26 @@ fn none<T>() -> Option<T> {
     None
 }
 
-/// The content of a tombstone.
-const GONE: &str = r#"{"gone":true}"#;
+impl<T> Row<T> {
+    fn new(standing: Standing<T>, stale: BTreeSet<Key>) -> Self {
+        let stale = stale.into_iter().map(|key| (key.pk, key.sk)).collect();
+        let (mut here, mut moved_to, mut gone) = (None, None, false);
+        match standing {
+            Standing::Here(content) => here = Some(content),
+            Standing::MovedTo(person) => moved_to = Some(person),
+            Standing::Gone => gone = true,
+        }
+        Self { here, moved_to, gone, stale }
+    }
+}
+
+/// How the content of every tombstone starts.
+const GONE: &str = r#"{"gone":true"#;
 
 /// Whether an item is a tombstone: readers take it for absent.
 #[must_use]
 pub fn is_gone(item: &Item) -> bool {
-    item.data == GONE
+    item.data.starts_with(GONE)
 }
 
 /// What an item with content says.
@@ -144,5 +161,217 @@ pub fn standing<T: DeserializeOwned>(item: &Item) -> Result<Standing<T>, StoreEr
         (None, Some(person)) => Ok(Standing::MovedTo(person)),
         (None, None) if row.gone => Ok(Standing::Gone),
         (None, None) => Err(StoreError::Corrupt { place: "people".into(), reason: "neither here nor gone" }),
+    }
+}
+
+// Projection: how matching writes all this.
+
+/// How often a person is read again when somebody else projects it at the same time.
+const TRIES: usize = 8;
+
+/// What a person is to become.
+#[derive(Debug, Clone)]
+pub struct Projection {
+    /// The person.
+    pub person: PersonId,
+    /// The epoch of the cluster that says so.
+    pub epoch: u64,
+    /// The view, or where the person went.
+    pub standing: Standing<PersonView>,
+    /// Whether the person was made at this very epoch, so that nothing of it can be there yet.
+    pub is_new: bool,
+}
+
+/// Everything but the view and the summary that a view makes, without versions.
+fn entries(view: &PersonView, key: &HandleKey) -> Result<BTreeMap<Key, String>, StoreError> {
+    let summary = &view.summary;
+    let row = |key: Key, data: String| (key, data);
+    let mut entries = BTreeMap::new();
+    let located = Standing::Here(Located { person: view.id.clone(), summary: summary.clone() });
+    let located = text(&Row::new(located, BTreeSet::new()))?;
+    entries.extend(view.records.iter().map(|record| row(record_key(&record.handle), located.clone())));
+    let mut stays: BTreeMap<&str, Vec<Household>> = BTreeMap::new();
+    for stay in &view.households {
+        stays.entry(&stay.key).or_default().push(stay.clone());
+    }
+    for (hash, stays) in stays {
+        let occupant = Standing::Here(Occupant { summary: summary.clone(), stays });
+        entries
+            .extend([row(Key::new(household_pk(hash), view.id.as_str()), text(&Row::new(occupant, BTreeSet::new()))?)]);
+    }
+    let case = |case: &CaseId| row(Key::new(case_pk(key, case), view.id.as_str()), String::new());
+    entries.extend(summary.case_ids.iter().map(case));
+    let names = std::iter::once(&summary.name).chain(&summary.other_names);
+    for entry in search_keys::entries(names, summary.birth, &view.id) {
+        entries.extend([row(Key::new(entry.pk, entry.sk), String::new())]);
+    }
+    Ok(entries)
+}
+
+fn text<T: Serialize>(row: &T) -> Result<String, StoreError> {
+    serde_json::to_string(row).map_err(|_| StoreError::Corrupt { place: "memory".into(), reason: "not JSON" })
+}
+
+/// Whether a key holds a name.
+fn names_someone(key: &Key) -> bool {
+    key.sk.contains('|')
+}
+
+/// Projects a person, and returns whether anything had to be written.
+///
+/// The view is written first, conditional on the very view it replaces, and says which items an earlier projection may
+/// have left; then the entries; the summary last. So a summary of the view's version means that all is done, and
+/// whoever finds another finishes the work from the view alone. Entries that have not changed since a finished
+/// projection are not written again. `taken` are the records that belong to some person of the cluster: their `R` items
+/// are replaced, never deleted.
+///
+/// # Errors
+/// [`StoreError::Conflict`] when others kept writing first; otherwise when the table cannot be read or written.
+pub async fn project(
+    people: &Table,
+    key: &HandleKey,
+    wanted: &Projection,
+    taken: &BTreeSet<RecordHandle>,
+    now_seconds: i64,
+) -> Result<bool, StoreError> {
+    let (view_key, summary_key) = (view_key(&wanted.person), summary_key(&wanted.person));
+    let taken: BTreeSet<Key> = taken.iter().map(record_key).collect();
+    let mut is_new = wanted.is_new;
+    for _ in 0..TRIES {
+        let found =
+            if is_new { Vec::new() } else { people.batch_get(&[view_key.clone(), summary_key.clone()], true).await? };
+        is_new = false;
+        let item = |key: &Key| found.iter().find(|item| item.key == *key);
+        let (view, summary) = (item(&view_key), item(&summary_key));
+        let is_finished = view.map(|view| view.rev) == summary.map(|summary| summary.rev);
+        let row: Option<Row<PersonView>> = view.map(Item::read).transpose()?;
+        let was = row.as_ref().and_then(|row| row.here.as_ref());
+
+        if let (Some(view), Some(row)) = (view, &row)
+            && view.rev >= wanted.epoch
+        {
+            if is_finished {
+                return Ok(false);
+            }
+            // Somebody wrote the view and got no further, or is still at it: do the rest from what the view says.
+            let puts = was.map(|view| entries(view, key)).transpose()?.unwrap_or_default();
+            let stale = row.stale.iter().map(|(pk, sk)| Key::new(pk, sk)).collect();
+            finish(people, view, puts, stale, now_seconds).await?;
+            return Ok(true);
+        }
+
+        let before = was.map(|view| entries(view, key)).transpose()?.unwrap_or_default();
+        let mut puts = match &wanted.standing {
+            Standing::Here(view) => entries(view, key)?,
+            Standing::MovedTo(_) | Standing::Gone => BTreeMap::new(),
+        };
+        let mut stale: BTreeSet<Key> = before.keys().cloned().collect();
+        if !is_finished && let Some(row) = &row {
+            stale.extend(row.stale.iter().map(|(pk, sk)| Key::new(pk, sk)));
+        }
+        stale.retain(|key| !puts.contains_key(key) && !taken.contains(key));
+        if is_finished {
+            puts.retain(|key, data| before.get(key) != Some(data));
+            let unchanged = row.as_ref().is_some_and(|row| match &wanted.standing {
+                Standing::Here(view) => was.is_some_and(|was| PersonView { epoch: was.epoch, ..view.clone() } == *was),
+                Standing::MovedTo(person) => row.moved_to.as_ref() == Some(person),
+                Standing::Gone => row.gone,
+            });
+            if unchanged {
+                return Ok(false);
+            }
+        }
+        let row = Row::new(wanted.standing.clone(), stale.clone());
+        let mut item = Item::json(view_key.clone(), wanted.epoch, &row)?;
+        item.expires = row.gone.then_some(now_seconds + REMEMBERED_SECONDS);
+        match people.put(&item, view.map_or(Guard::Absent, |view| Guard::Is(view.rev))).await {
+            Ok(()) => {}
+            Err(StoreError::Conflict) => continue,
+            Err(error) => return Err(error),
+        }
+        finish(people, &item, puts, stale, now_seconds).await?;
+        return Ok(true);
+    }
+    Err(StoreError::Conflict)
+}
+
+/// Writes the entries of a view that has been written, deletes what is stale, and writes the summary last.
+async fn finish(
+    people: &Table,
+    view: &Item,
+    puts: BTreeMap<Key, String>,
+    stale: BTreeSet<Key>,
+    now_seconds: i64,
+) -> Result<(), StoreError> {
+    let rev = view.rev;
+    let forgotten = Some(now_seconds + REMEMBERED_SECONDS);
+    let tombstone = |key: &Key| Item { key: key.clone(), rev, data: format!("{GONE}}}"), expires: forgotten };
+    let puts = puts.into_iter().map(|(key, data)| Item { key, rev, data, expires: None });
+    put_all(people, puts.chain(stale.iter().map(tombstone)).collect()).await?;
+
+    let row: Row<PersonView> = view.read()?;
+    if stale.iter().any(names_someone) || (row.here.is_none() && !stale.is_empty()) {
+        // The list has served its purpose, and a name that has left its source must not stay in it.
+        let cleared = Row { stale: Vec::new(), ..row.clone() };
+        let item = Item { data: text(&cleared)?, ..view.clone() };
+        match people.put(&item, Guard::Is(rev)).await {
+            Ok(()) => {}
+            // A later projection has replaced the view, and finishes what it finds.
+            Err(StoreError::Conflict) => return Ok(()),
+            Err(error) => return Err(error),
+        }
+    }
+    let summary = match (row.here, row.moved_to) {
+        (Some(view), _) => Standing::Here(view.summary),
+        (None, Some(person)) => Standing::MovedTo(person),
+        (None, None) => Standing::Gone,
+    };
+    let key = Key::new(&view.key.pk, "SUMMARY");
+    let summary = Item { key, data: text(&Row::new(summary, BTreeSet::new()))?, ..view.clone() };
+    put_all(people, vec![summary]).await
+}
+
+/// Puts items at once, each unless a later version is there.
+async fn put_all(people: &Table, items: Vec<Item>) -> Result<(), StoreError> {
+    let mut puts = JoinSet::new();
+    for item in items {
+        let people = people.clone();
+        puts.spawn(async move { people.put(&item, Guard::Below(item.rev)).await });
+    }
+    while let Some(put) = puts.join_next().await {
+        match put {
+            Ok(Ok(()) | Err(StoreError::Conflict)) => {}
+            Ok(Err(error)) => return Err(error),
+            Err(_) => {
+                return Err(StoreError::Unavailable {
+                    operation: "PutItem",
+                    place: people.name().into(),
+                    reason: "the task was stopped".into(),
+                });
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Writes a worker of the staff directory, or a tombstone when the worker has left it, unless something newer is there.
+/// Returns whether it was written.
+///
+/// # Errors
+/// When the table cannot be written.
+pub async fn put_staff(
+    people: &Table,
+    key: Key,
+    rev: u64,
+    staff: Option<Staff>,
+    now_seconds: i64,
+) -> Result<bool, StoreError> {
+    let expires = staff.is_none().then_some(now_seconds + REMEMBERED_SECONDS);
+    let row = Row::new(staff.map_or(Standing::Gone, Standing::Here), BTreeSet::new());
+    let item = Item { expires, ..Item::json(key, rev, &row)? };
+    match people.put(&item, Guard::Below(rev)).await {
+        Ok(()) => Ok(true),
+        Err(StoreError::Conflict) => Ok(false),
+        Err(error) => Err(error),
     }
 }

@@ -1,0 +1,434 @@
+//! The records table: what matching works on. Nobody else reads it.
+//!
+//! | key (`pk` / `sk`) | content | `rev` |
+//! | --- | --- | --- |
+//! | `REC#<handle>` / `REC` | [`Record`]: what each feed says of a record | grows with every change |
+//! | `KEY#<hash>` / `<handle>` | nothing: the record is filed under this blocking key | 0 |
+//! | `KEY#<hash>` / `!` | nothing: the key is known to be saturated | 0 |
+//! | `HEAD#<handle>` / `HEAD` | the cluster a record started, or where it went | the cluster's epoch |
+//! | `HEAD#<handle>` / `CHUNK#<name>#<n>` | a piece of a cluster too large for one item | 0 |
+//!
+//! Every read is strongly consistent: the convergence protocol of matching depends on it. A version never falls back,
+//! even when an expired item has been deleted and is made anew: it is at least the time in seconds.
+
+use crate::{Guard, Item, Key, Op, Query, StoreError, Table};
+use fc_model::{Details, FeedId, RecordHandle, RecordId, Seq};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+/// How long what was deleted is remembered: longer than the longest redrive of a queue (14 days), so that a message that
+/// comes late cannot bring it back.
+pub const REMEMBERED_SECONDS: i64 = 30 * 24 * 60 * 60;
+
+/// Largest text kept in one head or chunk: an item may have 400 KB, and what else it holds is small.
+const LARGEST_TEXT: usize = 300 * 1024;
+
+/// How often a cluster in chunks is read again when somebody rewrote it meanwhile.
+const CHUNK_TRIES: usize = 8;
+
+/// Sort key of the mark of a saturated key: before every handle.
+const MARK: &str = "!";
+
+/// A version for a new or changed item: above the last one, and at least the time.
+#[must_use]
+pub fn next_rev(last: Option<u64>, now_seconds: i64) -> u64 {
+    let now = u64::try_from(now_seconds).unwrap_or(0);
+    last.map_or(now, |last| now.max(last + 1))
+}
+
+/// Whether an item has expired: it may still be there, but does not count.
+fn is_expired(item: &Item, now_seconds: i64) -> bool {
+    item.expires.is_some_and(|expires| expires <= now_seconds)
+}
+
+/// What one feed says of a record.
+#[derive(Clone, PartialEq, Serialize, Deserialize)]
+pub struct Fragment {
+    /// When it was true.
+    pub seq: Seq,
+    /// What it says; `None` when the record has left the feed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub details: Option<Details>,
+}
+
+/// A record, feed by feed.
+#[derive(Clone, PartialEq, Serialize, Deserialize)]
+pub struct Record {
+    /// Its name in its source.
+    pub id: RecordId,
+    /// What each feed says.
+    pub fragments: BTreeMap<FeedId, Fragment>,
+    /// Hashes of the blocking keys it is filed under.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub keys: Vec<String>,
+    /// Hashes of keys it was filed under before, still to be deleted.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub obsolete: Vec<String>,
+    /// Whether it ever took part in matching, so that its removal has something to undo.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub matched: bool,
+}
+
+impl std::fmt::Debug for Fragment {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Fragment(redacted)")
+    }
+}
+
+impl std::fmt::Debug for Record {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Record(redacted)")
+    }
+}
+
+/// A record with its version.
+#[derive(Debug, Clone)]
+pub struct Stored {
+    /// The version, also of a record that has expired.
+    pub rev: u64,
+    /// The record; `None` when it has expired.
+    pub record: Option<Record>,
+}
+
+fn record_key(handle: &RecordHandle) -> Key {
+    Key::new(format!("REC#{handle}"), "REC")
+}
+
+/// Records by handle; those never seen are left out.
+///
+/// # Errors
+/// When the table cannot be read.
+pub async fn read(
+    table: &Table,
+    handles: impl IntoIterator<Item = &RecordHandle>,
+    now_seconds: i64,
+) -> Result<HashMap<RecordHandle, Stored>, StoreError> {
+    let by_pk: HashMap<String, &RecordHandle> =
+        handles.into_iter().map(|handle| (record_key(handle).pk, handle)).collect();
+    let keys: Vec<Key> = by_pk.values().map(|handle| record_key(handle)).collect();
+    let mut found = HashMap::with_capacity(keys.len());
+    for item in table.batch_get(&keys, true).await? {
+        if let Some(handle) = by_pk.get(&item.key.pk) {
+            let record = if is_expired(&item, now_seconds) { None } else { Some(item.read()?) };
+            found.insert((*handle).clone(), Stored { rev: item.rev, record });
+        }
+    }
+    Ok(found)
+}
+
+/// Writes a record if its version is still `last`. `expires` is for a record that no feed has any more.
+///
+/// # Errors
+/// [`StoreError::Conflict`] when somebody wrote first; otherwise when the table cannot be written.
+pub async fn write(
+    table: &Table,
+    handle: &RecordHandle,
+    last: Option<u64>,
+    rev: u64,
+    record: &Record,
+    expires: Option<i64>,
+) -> Result<(), StoreError> {
+    let item = Item { expires, ..Item::json(record_key(handle), rev, record)? };
+    table.put(&item, last.map_or(Guard::Absent, Guard::Is)).await
+}
+
+/// The members of a blocking key.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Block {
+    /// Records filed under it; only as many as were asked for.
+    pub members: Vec<RecordHandle>,
+    /// Whether it is marked as saturated.
+    pub marked: bool,
+}
+
+fn block_pk(hash: &str) -> String {
+    format!("KEY#{hash}")
+}
+
+/// Files records under keys: (hash, record).
+///
+/// # Errors
+/// When the table cannot be written.
+pub async fn file(table: &Table, entries: &BTreeSet<(String, RecordHandle)>) -> Result<(), StoreError> {
+    let items: Vec<Item> =
+        entries.iter().map(|(hash, handle)| Item::bare(Key::new(block_pk(hash), handle.as_str()), 0)).collect();
+    table.batch_write(&items, &[]).await
+}
+
+/// Takes records out of keys: (hash, record).
+///
+/// # Errors
+/// When the table cannot be written.
+pub async fn unfile(table: &Table, entries: &BTreeSet<(String, RecordHandle)>) -> Result<(), StoreError> {
+    let keys: Vec<Key> = entries.iter().map(|(hash, handle)| Key::new(block_pk(hash), handle.as_str())).collect();
+    table.batch_write(&[], &keys).await
+}
+
+/// The members of a key: at most `most` of them, or all.
+///
+/// # Errors
+/// When the table cannot be read.
+pub async fn block(table: &Table, hash: &str, most: Option<usize>) -> Result<Block, StoreError> {
+    let mut block = Block::default();
+    let mut query = Query::of(block_pk(hash)).consistent();
+    if let Some(most) = most {
+        // One more for the mark.
+        query = query.limit(u32::try_from(most + 1).unwrap_or(u32::MAX));
+    }
+    loop {
+        let page = table.query(&query).await?;
+        for item in page.items {
+            match RecordHandle::parse(&item.key.sk) {
+                Ok(handle) => block.members.push(handle),
+                Err(_) => block.marked = true,
+            }
+        }
+        match page.next {
+            Some(next) if most.is_none() => query = query.after(next),
+            _ => break,
+        }
+    }
+    if let Some(most) = most {
+        block.members.truncate(most);
+    }
+    Ok(block)
+}
+
+/// Which of these keys are marked as saturated.
+///
+/// # Errors
+/// When the table cannot be read.
+pub async fn marked<'a>(
+    table: &Table,
+    hashes: impl IntoIterator<Item = &'a String>,
+) -> Result<Vec<String>, StoreError> {
+    let keys: Vec<Key> = hashes.into_iter().map(|hash| Key::new(block_pk(hash), MARK)).collect();
+    if keys.is_empty() {
+        return Ok(Vec::new());
+    }
+    let found = table.batch_get(&keys, true).await?;
+    Ok(found.iter().filter_map(|item| item.key.pk.strip_prefix("KEY#").map(str::to_owned)).collect())
+}
+
+/// Marks a key as saturated, or takes the mark away.
+///
+/// # Errors
+/// When the table cannot be written.
+pub async fn mark(table: &Table, hash: &str, saturated: bool) -> Result<(), StoreError> {
+    let key = Key::new(block_pk(hash), MARK);
+    if saturated { table.put(&Item::bare(key, 0), Guard::None).await } else { table.delete(&key, Guard::None).await }
+}
+
+/// A cluster's head, or where it went.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Head<C> {
+    /// The epoch, also of a head that has expired; `None` when there never was one.
+    pub epoch: Option<u64>,
+    /// What it holds; `None` when absent or expired.
+    pub content: Option<Held<C>>,
+    /// Whether it is kept in chunks.
+    pub chunked: bool,
+}
+
+/// What a head holds.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Held<C> {
+    /// The record's cluster was joined to that of another record.
+    Stub(RecordHandle),
+    /// The cluster.
+    Root(C),
+}
+
+/// How a head is written.
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+enum Written<C> {
+    To(RecordHandle),
+    Root(C),
+    Chunks { name: String, count: usize },
+}
+
+fn head_key(handle: &RecordHandle) -> Key {
+    Key::new(format!("HEAD#{handle}"), "HEAD")
+}
+
+fn chunk_key(handle: &RecordHandle, name: &str, number: usize) -> Key {
+    Key::new(format!("HEAD#{handle}"), format!("CHUNK#{name}#{number:04}"))
+}
+
+/// Heads by handle; every handle asked for is in the answer.
+///
+/// # Errors
+/// When the table cannot be read, or a large cluster is being rewritten over and over.
+pub async fn heads<C: DeserializeOwned>(
+    table: &Table,
+    handles: &BTreeSet<RecordHandle>,
+    now_seconds: i64,
+) -> Result<HashMap<RecordHandle, Head<C>>, StoreError> {
+    let keys: Vec<Key> = handles.iter().map(head_key).collect();
+    let items = if keys.is_empty() { Vec::new() } else { table.batch_get(&keys, true).await? };
+    let mut by_pk: HashMap<String, Item> = items.into_iter().map(|item| (item.key.pk.clone(), item)).collect();
+    let mut heads = HashMap::with_capacity(handles.len());
+    for handle in handles {
+        let head = match by_pk.remove(&head_key(handle).pk) {
+            Some(item) => whole_head(table, handle, item, now_seconds).await?,
+            None => Head { epoch: None, content: None, chunked: false },
+        };
+        heads.insert(handle.clone(), head);
+    }
+    Ok(heads)
+}
+
+/// A head with its chunks, when it has any. Chunks never change; when some are gone the head has moved on, so it is read
+/// again.
+async fn whole_head<C: DeserializeOwned>(
+    table: &Table,
+    handle: &RecordHandle,
+    mut item: Item,
+    now_seconds: i64,
+) -> Result<Head<C>, StoreError> {
+    for _ in 0..CHUNK_TRIES {
+        let epoch = Some(item.rev);
+        if is_expired(&item, now_seconds) {
+            return Ok(Head { epoch, content: None, chunked: false });
+        }
+        let (name, count) = match item.read::<Written<C>>()? {
+            Written::To(to) => return Ok(Head { epoch, content: Some(Held::Stub(to)), chunked: false }),
+            Written::Root(cluster) => return Ok(Head { epoch, content: Some(Held::Root(cluster)), chunked: false }),
+            Written::Chunks { name, count } => (name, count),
+        };
+        let keys: Vec<Key> = (0..count).map(|number| chunk_key(handle, &name, number)).collect();
+        let mut chunks = table.batch_get(&keys, true).await?;
+        if chunks.len() == count {
+            chunks.sort_by(|a, b| a.key.sk.cmp(&b.key.sk));
+            // Each chunk is a JSON string, so that a piece of text is valid JSON too.
+            let texts = chunks.iter().map(Item::read::<String>).collect::<Result<String, _>>()?;
+            let whole = Item { data: texts, ..item };
+            return Ok(Head { epoch, content: Some(Held::Root(whole.read()?)), chunked: true });
+        }
+        match table.get(&head_key(handle), true).await? {
+            Some(newer) => item = newer,
+            None => return Ok(Head { epoch: None, content: None, chunked: false }),
+        }
+    }
+    Err(StoreError::Conflict)
+}
+
+/// Points a record that has no head yet at the cluster it is about to join. Nothing is lost if it joins later or never:
+/// an absent head has no members.
+///
+/// # Errors
+/// [`StoreError::Conflict`] when it has a head by now; otherwise when the table cannot be written.
+pub async fn start_elsewhere(
+    table: &Table,
+    handle: &RecordHandle,
+    expired: Option<u64>,
+    to: &RecordHandle,
+    now_seconds: i64,
+) -> Result<(), StoreError> {
+    let rev = next_rev(expired, now_seconds);
+    let stub = Item::json(head_key(handle), rev, &Written::<()>::To(to.clone()))?;
+    table.put(&stub, expired.map_or(Guard::Absent, Guard::Is)).await
+}
+
+/// A new state of one cluster, made from one or several.
+#[derive(Debug)]
+pub struct Commit<'a, C> {
+    /// Whose head holds it, with the epoch it had.
+    pub root: (RecordHandle, Option<u64>),
+    /// Its new epoch, above those of everything it was made from.
+    pub epoch: u64,
+    /// The cluster.
+    pub cluster: &'a C,
+    /// When nothing is left of it but tombstones: when these may go.
+    pub expires: Option<i64>,
+    /// Heads that were joined to it, with the epochs they had. They become stubs.
+    pub joined: Vec<(RecordHandle, u64)>,
+    /// Those of these heads that were kept in chunks.
+    pub chunked: Vec<RecordHandle>,
+}
+
+/// Commits a cluster: nothing is written unless every head is still as it was read.
+///
+/// # Errors
+/// [`StoreError::Conflict`] when a head has moved; otherwise when the table cannot be written.
+pub async fn commit<C: Serialize>(table: &Table, commit: Commit<'_, C>) -> Result<(), StoreError> {
+    let (root, was) = &commit.root;
+    let mut head = Item::json(head_key(root), commit.epoch, &Written::Root(commit.cluster))?;
+    let mut name = None;
+    if head.data.len() > LARGEST_TEXT {
+        (head, name) = write_chunks(table, root, commit.epoch, commit.cluster).await?;
+    }
+    head.expires = commit.expires;
+    let guard = was.map_or(Guard::Absent, Guard::Is);
+    if commit.joined.is_empty() {
+        table.put(&head, guard).await?;
+    } else {
+        let mut ops = vec![Op::Put(head, guard)];
+        for (handle, epoch) in &commit.joined {
+            let stub = Item::json(head_key(handle), commit.epoch, &Written::<()>::To(root.clone()))?;
+            ops.push(Op::Put(stub, Guard::Is(*epoch)));
+        }
+        table.transact(&ops).await?;
+    }
+    for handle in &commit.chunked {
+        let current = name.as_deref().filter(|_| handle == root);
+        delete_old_chunks(table, handle, commit.epoch, current).await?;
+    }
+    Ok(())
+}
+
+/// Writes a large cluster in pieces under a new name, and returns the head that names them.
+async fn write_chunks<C: Serialize>(
+    table: &Table,
+    root: &RecordHandle,
+    epoch: u64,
+    cluster: &C,
+) -> Result<(Item, Option<String>), StoreError> {
+    let text = Item::json(head_key(root), epoch, cluster)?.data;
+    // Another writer may be at the same epoch: only one of the two heads will name its chunks.
+    let name = format!("{epoch:020}-{}", fc_model::PersonId::random());
+    let mut pieces = Vec::new();
+    let mut rest = text.as_str();
+    while !rest.is_empty() {
+        // A quote doubles when a text is written inside a text: half the room is always enough.
+        let mut cut = rest.len().min(LARGEST_TEXT / 2);
+        while !rest.is_char_boundary(cut) {
+            cut -= 1;
+        }
+        let (piece, after) = rest.split_at(cut);
+        pieces.push(Item::json(chunk_key(root, &name, pieces.len()), 0, &piece)?);
+        rest = after;
+    }
+    for piece in &pieces {
+        table.put(piece, Guard::Absent).await?;
+    }
+    let head = Item::json(head_key(root), epoch, &Written::<()>::Chunks { name: name.clone(), count: pieces.len() })?;
+    Ok((head, Some(name)))
+}
+
+/// Deletes chunks up to an epoch, but for the current ones: those of earlier states and of writers that came too late.
+/// Later epochs are left alone: their head may be about to name them.
+async fn delete_old_chunks(
+    table: &Table,
+    handle: &RecordHandle,
+    epoch: u64,
+    current: Option<&str>,
+) -> Result<(), StoreError> {
+    let is_old = |key: &Key| {
+        let name = key.sk.trim_start_matches("CHUNK#").split('#').next().unwrap_or_default();
+        let of: u64 = name.split('-').next().and_then(|epoch| epoch.parse().ok()).unwrap_or(0);
+        of <= epoch && Some(name) != current
+    };
+    let mut old = Vec::new();
+    let mut query = Query::of(head_key(handle).pk).prefix("CHUNK#").consistent();
+    loop {
+        let page = table.query(&query).await?;
+        old.extend(page.items.into_iter().map(|item| item.key).filter(is_old));
+        match page.next {
+            Some(next) => query = query.after(next),
+            None => break,
+        }
+    }
+    if old.is_empty() { Ok(()) } else { table.batch_write(&[], &old).await }
+}
