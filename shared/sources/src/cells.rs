@@ -1,0 +1,141 @@
+//! What is in a cell, once typing and spreadsheets are taken out of it. Repairs only what can mean one thing.
+
+use std::borrow::Cow;
+
+/// Trims a cell, and takes out what no value has: zero bytes, control characters, the `="..."` that keeps a spreadsheet
+/// from reading a number, and no-break spaces. Line breaks stay when `lines` asks for them.
+pub(crate) fn cleaned(text: &str, lines: bool) -> String {
+    let text = text.trim();
+    let text = text.strip_prefix("=\"").and_then(|rest| rest.strip_suffix('"')).unwrap_or(text);
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '\n' if lines => out.push('\n'),
+            '\r' | '\n' | '\t' | '\u{a0}' | '\u{2007}' | '\u{202f}' => out.push(' '),
+            '\u{feff}' | '\u{200b}' | '\u{fffd}' => {}
+            c if c.is_control() => {}
+            c => out.push(c),
+        }
+    }
+    let trimmed = out.trim();
+    if trimmed.len() == out.len() { out } else { trimmed.to_owned() }
+}
+
+/// What systems export instead of nothing.
+pub(crate) fn is_no_value(text: &str) -> bool {
+    matches!(
+        text,
+        "" | "NULL"
+            | "(null)"
+            | "null"
+            | "#N/A"
+            | "#REF!"
+            | "#VALUE!"
+            | "#NAME?"
+            | "#DIV/0!"
+            | "-"
+            | "--"
+            | "N/A"
+            | "n/a"
+    )
+}
+
+/// A number that a spreadsheet wrote as `1234.0` is `1234`.
+pub(crate) fn without_decimals(text: &str) -> Cow<'_, str> {
+    match text.split_once('.') {
+        Some((whole, zeros))
+            if !whole.is_empty()
+                && !zeros.is_empty()
+                && whole.bytes().all(|b| b.is_ascii_digit())
+                && zeros.bytes().all(|b| b == b'0') =>
+        {
+            Cow::Owned(whole.to_owned())
+        }
+        _ => Cow::Borrowed(text),
+    }
+}
+
+/// Whether a spreadsheet wrote a long number as `4.86E+09`: its digits are lost.
+pub(crate) fn has_lost_digits(text: &str) -> bool {
+    let Some((number, power)) = text.split_once(['E', 'e']) else { return false };
+    let Some(power) = power.strip_prefix('+') else { return false };
+    !power.is_empty()
+        && power.bytes().all(|b| b.is_ascii_digit())
+        && number.starts_with(|c: char| c.is_ascii_digit())
+        && number.bytes().all(|b| b.is_ascii_digit() || b == b'.')
+}
+
+/// Yes or no, as systems write it.
+pub(crate) fn yes_or_no(text: &str) -> Option<bool> {
+    match text.to_lowercase().as_str() {
+        "y" | "yes" | "true" | "t" | "1" => Some(true),
+        "n" | "no" | "false" | "f" | "0" | "" => Some(false),
+        _ => None,
+    }
+}
+
+/// A header as it is compared: letters and digits only, in lower case.
+pub(crate) fn folded_header(text: &str) -> String {
+    text.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect()
+}
+
+/// Words of a line that ends a report rather than tells of a person: "Total records: 772", "(772 rows affected)".
+const TOTALS_WORDS: [&str; 17] = [
+    "total", "totals", "grand", "record", "records", "row", "rows", "count", "number", "of", "affected", "selected",
+    "end", "file", "report", "people", "for",
+];
+
+/// Whether a row's non-empty cells are a totals line: at most three, the first made of such words and numbers alone.
+pub(crate) fn is_totals_line(filled: &[&str]) -> bool {
+    let Some(first) = filled.first() else { return false };
+    let tokens = fc_model::fold::tokens(first);
+    filled.len() <= 3
+        && tokens
+            .iter()
+            .all(|token| TOTALS_WORDS.contains(&token.as_str()) || token.bytes().all(|b| b.is_ascii_digit()))
+        && tokens
+            .iter()
+            .any(|token| matches!(token.as_str(), "total" | "totals" | "records" | "rows" | "count" | "end"))
+        && filled[1..]
+            .iter()
+            .all(|cell| cell.chars().all(|c| c.is_ascii_digit() || " ,.".contains(c)) || is_totals_line(&[cell]))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_spreadsheet_did_is_undone_only_where_it_can_mean_one_thing() {
+        assert_eq!(without_decimals("1234.0"), "1234");
+        assert_eq!(without_decimals("1234.5"), "1234.5");
+        assert_eq!(cleaned("=\"00123\"", false), "00123");
+        assert!(has_lost_digits("4.86E+09"));
+        assert!(!has_lost_digits("E17"));
+        assert!(!has_lost_digits("12E4"), "a house number, or an id");
+    }
+
+    #[test]
+    fn zero_bytes_and_no_break_spaces_go() {
+        assert_eq!(cleaned("\u{a0}Sm\0ith \r\n", false), "Smith");
+        assert_eq!(cleaned("1 High Street\r\nKelby", true), "1 High Street \nKelby");
+    }
+
+    #[test]
+    fn a_totals_line_is_no_person_and_a_person_is_no_totals_line() {
+        for line in [
+            &["Total", "772"][..],
+            &["Total records: 772"],
+            &["(772 rows affected)"],
+            &["End of report"],
+            &["Grand total", "Records", "9"],
+        ] {
+            assert!(is_totals_line(line), "{line:?}");
+        }
+        for line in
+            [&["Total", "Jane"][..], &["P1", "P2"], &["123"], &["H1", "Count", "3"], &["total", "1", "2", "3"], &[]]
+        {
+            assert!(!is_totals_line(line), "{line:?}");
+        }
+    }
+}

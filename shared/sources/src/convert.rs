@@ -1,0 +1,705 @@
+//! One row's cells to what the common data model says: every value checked, what does not fit blanked and told.
+
+use crate::{
+    Current, Entry, Feed, FeedKind, Field, Reader, Reason, Row,
+    cells::{has_lost_digits, is_no_value, without_decimals, yes_or_no},
+    dates::{OLDEST_AGE, Of},
+    definition::{FactMapping, Mapping, Mode, folded_code},
+    extract::{CellProblem, Header, Places},
+    names::{self, is_placeholder, surname_of, whole},
+    places,
+};
+use fc_model::{
+    Address, BirthDate, CaseId, Contact, Content, Date, Details, Email, Fact, InvalidIdentifier, Involvement, Name,
+    NameKind, NhsNumber, PartialDate, Phone, Protection, Relationship, Sex, Staff, StaffId, Upn, Uprn, fold,
+};
+use jiff::ToSpan;
+use std::io::Read;
+
+/// Longest record id we take: systems use up to 48 characters.
+const LONGEST_ID: usize = 64;
+
+/// Longest text we take from any other cell, in characters; the rest is cut. Names and addresses are far shorter.
+const LONGEST_TEXT: usize = 500;
+
+/// A birth date so many days ahead is the expected date of an unborn child: a pregnancy and some.
+const DAYS_TO_BIRTH: i32 = 300;
+
+/// Largest family for which "same family" is told of everyone with everyone.
+const LARGEST_FAMILY: usize = 40;
+
+impl From<InvalidIdentifier> for Reason {
+    fn from(why: InvalidIdentifier) -> Self {
+        match why {
+            InvalidIdentifier::Length => Self::WrongLength,
+            InvalidIdentifier::Character => Self::WrongCharacter,
+            InvalidIdentifier::CheckDigit => Self::CheckDigit,
+            InvalidIdentifier::Placeholder => Self::Placeholder,
+        }
+    }
+}
+
+/// The cells of a row, read by field. Collects what was wrong with them.
+struct Cells<'a> {
+    feed: &'a Feed,
+    header: &'a Header,
+    cells: &'a [String],
+    line: u64,
+    today: Date,
+    problems: Vec<CellProblem>,
+}
+
+impl<R: Read> Reader<'_, R> {
+    pub(crate) fn convert(&mut self, line: u64, cells: &[String], problems: Vec<CellProblem>) -> Row {
+        let feed = self.feed;
+        let mut row = Cells { feed, header: &self.header, cells, line, today: self.today, problems };
+        let id = match row.record_id(Field::RecordId) {
+            Ok(id) => id,
+            Err(reason) => {
+                let column = row.column_of(Field::RecordId);
+                return Row::Rejected { line, id: None, column, reason, problems: row.problems };
+            }
+        };
+        if row.is_deleted() {
+            return Row::Used { line, records: vec![(id, Entry::Gone)], problems: row.problems };
+        }
+        let records = match feed.kind {
+            FeedKind::Staff => {
+                let staff = row.staff(&id);
+                vec![(id, Entry::Present(Content::Staff(Box::new(staff))))]
+            }
+            FeedKind::Relationships => {
+                let related = if feed.maps(Field::FamilyId) {
+                    let Some(family) = row.text(Field::FamilyId) else {
+                        let column = row.column_of(Field::FamilyId);
+                        return Row::Rejected {
+                            line,
+                            id: Some(id),
+                            column,
+                            reason: Reason::NobodyRelated,
+                            problems: row.problems,
+                        };
+                    };
+                    let members = self.families.entry(family).or_default();
+                    let others: Vec<String> = members.iter().filter(|other| **other != id).cloned().collect();
+                    if !members.contains(&id) && members.len() < LARGEST_FAMILY {
+                        members.push(id.clone());
+                    }
+                    others
+                } else {
+                    match row.record_id(Field::RelatedId) {
+                        Ok(related) if related != id => vec![related],
+                        _ => {
+                            let column = row.column_of(Field::RelatedId);
+                            return Row::Rejected {
+                                line,
+                                id: Some(id),
+                                column,
+                                reason: Reason::NobodyRelated,
+                                problems: row.problems,
+                            };
+                        }
+                    }
+                };
+                row.relationships(&id, &related)
+            }
+            _ => {
+                let details = row.details();
+                if feed.kind == FeedKind::People && names_nobody(&details) {
+                    let named =
+                        [Field::Surname, Field::FullName, Field::Forename].into_iter().find(|field| feed.maps(*field));
+                    let column = row.column_of(named.unwrap_or(Field::Surname));
+                    return Row::Rejected {
+                        line,
+                        id: Some(id),
+                        column,
+                        reason: Reason::NobodyToName,
+                        problems: row.problems,
+                    };
+                }
+                vec![(id, Entry::Present(Content::Person(Box::new(details))))]
+            }
+        };
+        Row::Used { line, records, problems: row.problems }
+    }
+}
+
+fn names_nobody(details: &Details) -> bool {
+    details.names.iter().all(Name::is_empty)
+        && details.nhs_number.is_none()
+        && details.upn.is_none()
+        && details.case_id.is_none()
+        && details.single_unique_identifier.is_none()
+        && details.other_identifiers.is_empty()
+}
+
+impl Cells<'_> {
+    fn column_name(&self, places: &Places, otherwise: &str) -> String {
+        let place = places.iter().flatten().next();
+        place.map_or_else(|| otherwise.to_owned(), |i| self.header.names[*i].clone())
+    }
+
+    fn column_of(&self, field: Field) -> String {
+        match self.mapping(field) {
+            Some((_, places)) => self.column_name(places, field.name()),
+            None => field.name().to_owned(),
+        }
+    }
+
+    fn problem(&mut self, field: Field, reason: Reason) {
+        let column = self.column_of(field);
+        self.problems.push(CellProblem { line: self.line, column, field: Some(field), reason });
+    }
+
+    fn mapping(&self, field: Field) -> Option<(&Mapping, &Places)> {
+        let index = self.feed.columns.iter().position(|(mapped, _)| *mapped == field)?;
+        Some((&self.feed.columns[index].1, &self.header.fields[index]))
+    }
+
+    /// The texts of a mapping's cells, codes translated, empty ones left out. The second part counts unknown codes.
+    fn texts_at(&self, mapping: &Mapping, places: &Places) -> (Vec<String>, usize) {
+        let mut unknown = 0;
+        let mut out = Vec::new();
+        let cells = places.iter().flatten().filter_map(|i| self.cells.get(*i));
+        for cell in cells {
+            let cell = cell.chars().take(LONGEST_TEXT).collect::<String>();
+            let text = match &mapping.values {
+                Some(values) => {
+                    let code = folded_code(&cell);
+                    let meaning = values.get(&code).or_else(|| values.get(without_decimals(&code).as_ref()));
+                    match meaning.or_else(|| values.get("*").filter(|_| !code.is_empty())) {
+                        Some(meaning) if meaning == "*" => cell,
+                        Some(meaning) => meaning.clone(),
+                        None => {
+                            unknown += usize::from(!is_no_value(&cell));
+                            String::new()
+                        }
+                    }
+                }
+                None => cell,
+            };
+            if !text.is_empty() {
+                out.push(text);
+            }
+        }
+        if out.is_empty()
+            && let Some(always) = &mapping.always
+        {
+            out.push(always.clone());
+        }
+        (out, unknown)
+    }
+
+    /// Every value of a field: one text of joined cells, or for lists one for each cell and part.
+    fn values(&mut self, field: Field) -> Vec<String> {
+        let Some((mapping, places)) = self.mapping(field) else { return Vec::new() };
+        let (texts, unknown) = self.texts_at(mapping, places);
+        let keeps_dashes = matches!(field, Field::Surname | Field::Forename | Field::FullName);
+        let parts: Vec<String> = match (&mapping.split, field.is_list()) {
+            (Some(split), _) => texts.iter().flat_map(|text| text.split(split.as_str())).map(str::to_owned).collect(),
+            (None, true) => texts,
+            (None, false) => vec![texts.join(&mapping.join)],
+        };
+        let many_lines = matches!(field, Field::Address | Field::PreviousAddresses);
+        let parts = parts
+            .into_iter()
+            .map(|part| {
+                if many_lines { part.trim().to_owned() } else { part.split_whitespace().collect::<Vec<_>>().join(" ") }
+            })
+            .filter(|part| if keeps_dashes { !part.is_empty() } else { !is_no_value(part) })
+            .collect();
+        if unknown > 0 {
+            self.problem(field, Reason::UnknownCode);
+        }
+        parts
+    }
+
+    fn text(&mut self, field: Field) -> Option<String> {
+        self.values(field).into_iter().next()
+    }
+
+    /// A record id: trimmed, `1234.0` mended, `4.86E+09` refused.
+    fn record_id(&mut self, field: Field) -> Result<String, Reason> {
+        let text = self.text(field).ok_or(Reason::NoRecordId)?;
+        let id = without_decimals(&text).into_owned();
+        if has_lost_digits(&id) || id.len() > LONGEST_ID { Err(Reason::UnusableRecordId) } else { Ok(id) }
+    }
+
+    fn is_deleted(&self) -> bool {
+        let Mode::Delta { deleted: Some((_, values)) } = &self.feed.mode else { return false };
+        let cell = self.header.deleted.and_then(|i| self.cells.get(i));
+        cell.is_some_and(|cell| values.contains(&folded_code(cell)))
+    }
+
+    /// A value that is parsed; what does not fit is blanked and told.
+    fn parsed<T>(
+        &mut self,
+        field: Field,
+        text: &str,
+        parse: impl Fn(&str) -> Result<T, InvalidIdentifier>,
+    ) -> Option<T> {
+        if has_lost_digits(text) {
+            self.problem(field, Reason::LostDigits);
+            return None;
+        }
+        match parse(&without_decimals(text)) {
+            Ok(value) => Some(value),
+            Err(why) => {
+                self.problem(field, why.into());
+                None
+            }
+        }
+    }
+
+    fn identifier<T>(&mut self, field: Field, parse: impl Fn(&str) -> Result<T, InvalidIdentifier>) -> Option<T> {
+        let text = self.text(field)?;
+        self.parsed(field, &text, parse)
+    }
+
+    fn yes(&mut self, field: Field) -> bool {
+        let Some(text) = self.text(field) else { return false };
+        yes_or_no(&text).unwrap_or_else(|| {
+            self.problem(field, Reason::UnknownCode);
+            // What may be a protection counts as one.
+            matches!(field, Field::AddressConfidential | Field::NameNotToBeShown)
+        })
+    }
+
+    fn partial_date(&mut self, field: Field, of: Of) -> Option<PartialDate> {
+        let text = self.text(field)?;
+        let (mapping, _) = self.mapping(field)?;
+        let date = mapping.dates.iter().find_map(|format| format.read(&text, of, self.today));
+        match date {
+            None => self.problem(field, if has_lost_digits(&text) { Reason::LostDigits } else { Reason::NotADate }),
+            Some(date) if date.is_placeholder() => {
+                // 31/12/9999 in an end date means "no end": nothing to tell.
+                if date.year() < 2099 {
+                    self.problem(field, Reason::PlaceholderDate);
+                }
+                return None;
+            }
+            Some(_) => {}
+        }
+        date
+    }
+
+    fn date(&mut self, field: Field) -> Option<Date> {
+        self.partial_date(field, Of::Any).map(PartialDate::earliest)
+    }
+
+    // People
+
+    fn details(&mut self) -> Details {
+        let mut details = Details { names: self.names(), as_of: self.date(Field::AsOf), ..Details::default() };
+        details.birth = self.birth(&details.names);
+        details.death = self.partial_date(Field::DateOfDeath, Of::Past).map(PartialDate::earliest);
+        if details.death.is_some_and(|day| day > self.today) {
+            self.problem(Field::DateOfDeath, Reason::ImpossibleDate);
+            details.death = None;
+        }
+        details.sex = self.sex();
+        details.nhs_number = self.identifier(Field::NhsNumber, NhsNumber::parse);
+        details.upn = self.identifier(Field::Upn, Upn::parse);
+        details.case_id = self.identifier(Field::CaseId, CaseId::parse);
+        details.single_unique_identifier =
+            self.text(Field::SingleUniqueIdentifier).filter(|text| !has_lost_digits(text));
+        self.other_identifiers(&mut details);
+        details.phones = self.phones(Field::Phone);
+        details.emails =
+            self.values(Field::Email).iter().filter_map(|text| self.parsed(Field::Email, text, Email::parse)).collect();
+        details.addresses = self.addresses(details.as_of);
+        details.protection = self.protection();
+        details.never_link = self.values(Field::NeverLink).iter().map(|id| without_decimals(id).into_owned()).collect();
+        details.allocated = self
+            .values(Field::Allocated)
+            .iter()
+            .filter_map(|id| self.parsed(Field::Allocated, id, StaffId::parse))
+            .collect();
+        details.involvements.extend(self.involvement());
+        details
+    }
+
+    /// A name's text, unless it says that no name is known.
+    fn name_text(&mut self, field: Field) -> Option<String> {
+        let text = self.text(field)?;
+        if is_placeholder(&text) {
+            self.problem(field, Reason::Placeholder);
+            return None;
+        }
+        if text.contains('?') {
+            self.problem(field, Reason::LetterLost);
+        }
+        Some(text)
+    }
+
+    fn names(&mut self) -> Vec<Name> {
+        let mut name = Name::default();
+        let mut preferred = Vec::new();
+        if let Some(text) = self.name_text(Field::FullName) {
+            let surname_first = self.mapping(Field::FullName).is_some_and(|(mapping, _)| mapping.surname_first);
+            let parts = whole(&text, surname_first);
+            let mut keep = |text: String, blank: bool| {
+                if blank {
+                    self.problem(Field::FullName, Reason::Placeholder);
+                    String::new()
+                } else {
+                    text
+                }
+            };
+            let blank = !parts.surname.is_empty() && is_placeholder(&parts.surname);
+            name.surname = keep(parts.surname, blank);
+            let joined = parts.forenames.join(" ");
+            let blank = !joined.is_empty() && is_placeholder(&joined);
+            keep(String::new(), blank);
+            name.forenames = if blank { Vec::new() } else { parts.forenames };
+            preferred = parts.preferred;
+        }
+        if let Some(text) = self.name_text(Field::Forename) {
+            let (forenames, more) = names::forenames(&text);
+            name.forenames.extend(forenames);
+            preferred.extend(more);
+        }
+        if let Some(text) = self.name_text(Field::MiddleNames) {
+            let (middle, more) = names::forenames(&text);
+            // Some systems write the middle name with the forename, and again in its own column.
+            let known: Vec<String> = name.forename_tokens();
+            name.forenames.extend(
+                middle.into_iter().filter(|word| !fold::tokens(word).iter().all(|token| known.contains(token))),
+            );
+            preferred.extend(more);
+        }
+        if let Some(text) = self.name_text(Field::Surname) {
+            name.surname = surname_of(&text);
+        }
+        let hidden = self.yes(Field::NameNotToBeShown);
+        let mut out = Vec::new();
+        let mut add = |other: Name| {
+            if !other.is_empty() && !out.contains(&other) {
+                out.push(other);
+            }
+        };
+        let (forenames, surname) = (name.forenames.clone(), name.surname.clone());
+        add(name);
+        let first = forenames.first().map(|first| fold::joined(first)).unwrap_or_default();
+        preferred.extend(self.name_text(Field::PreferredName).into_iter().flat_map(|text| names::forenames(&text).0));
+        for word in preferred.into_iter().filter(|word| fold::joined(word) != first) {
+            add(Name {
+                kind: NameKind::Preferred,
+                forenames: vec![word],
+                surname: surname.clone(),
+                not_to_be_shown: false,
+            });
+        }
+        let other = |kind: NameKind, forenames: Vec<String>, surname: String| Name {
+            kind,
+            forenames,
+            surname,
+            not_to_be_shown: hidden,
+        };
+        for text in
+            self.values(Field::KnownAs).into_iter().filter(|text| !is_placeholder(text) && fold::joined(text) != first)
+        {
+            add(Name { not_to_be_shown: false, ..other(NameKind::Alias, names::forenames(&text).0, surname.clone()) });
+        }
+        for text in self.values(Field::FormerSurname).into_iter().filter(|text| !is_placeholder(text)) {
+            add(other(NameKind::Former, forenames.clone(), surname_of(&text)));
+        }
+        for (field, kind) in [(Field::FormerName, NameKind::Former), (Field::Alias, NameKind::Alias)] {
+            let surname_first = self.mapping(field).is_some_and(|(mapping, _)| mapping.surname_first);
+            for text in self.values(field).into_iter().filter(|text| !is_placeholder(text)) {
+                let parts = whole(&text, surname_first);
+                add(other(kind, parts.forenames, parts.surname));
+            }
+        }
+        out
+    }
+
+    fn birth(&mut self, names: &[Name]) -> Option<BirthDate> {
+        let unborn = self.yes(Field::Unborn);
+        let expected = self.partial_date(Field::ExpectedDate, Of::Past);
+        let born = self.partial_date(Field::DateOfBirth, Of::Past);
+        let Some(date) = born else {
+            return expected.map(|date| BirthDate { date, expected: true });
+        };
+        let ahead = (date.earliest() - self.today).get_days();
+        if ahead > DAYS_TO_BIRTH || date.year() < self.today.year() - OLDEST_AGE {
+            self.problem(Field::DateOfBirth, Reason::ImpossibleDate);
+            return expected.map(|date| BirthDate { date, expected: true });
+        }
+        let named_unborn =
+            names.first().is_some_and(|name| name.forename_tokens().iter().any(|token| token == "unborn"));
+        Some(BirthDate { date, expected: unborn || named_unborn || ahead > 0 })
+    }
+
+    fn sex(&mut self) -> Option<Sex> {
+        let text = self.text(Field::Sex)?;
+        match text.to_lowercase().as_str() {
+            "female" | "f" | "woman" | "girl" => Some(Sex::Female),
+            "male" | "m" | "man" | "boy" => Some(Sex::Male),
+            "other" | "x" | "i" | "indeterminate" | "non-binary" => Some(Sex::Other),
+            "u" | "unknown" | "not known" | "not stated" | "not recorded" | "unborn" => None,
+            _ => {
+                self.problem(Field::Sex, Reason::UnknownCode);
+                None
+            }
+        }
+    }
+
+    fn other_identifiers(&mut self, details: &mut Details) {
+        let kind = self.mapping(Field::Identifier).and_then(|(mapping, _)| mapping.kind.clone());
+        let constant = kind.zip(self.text(Field::Identifier));
+        let stated = self.text(Field::IdentifierKind).zip(self.text(Field::IdentifierValue));
+        let stated_field = stated.is_some().then_some(Field::IdentifierValue);
+        for ((kind, value), field) in
+            constant.into_iter().map(|pair| (pair, Field::Identifier)).chain(stated.zip(stated_field))
+        {
+            match folded_code(&kind).as_str() {
+                "nhs_number" | "nhs number" => {
+                    details.nhs_number = self.parsed(field, &value, NhsNumber::parse).or(details.nhs_number.take())
+                }
+                "upn" | "unique pupil number" => {
+                    details.upn = self.parsed(field, &value, Upn::parse).or(details.upn.take())
+                }
+                kind => {
+                    let read =
+                        self.parsed(field, &value, |text| CaseId::parse(text).map(|id| id.as_str().to_uppercase()));
+                    details.other_identifiers.extend(read.map(|value| (kind.to_owned(), value)));
+                }
+            }
+        }
+    }
+
+    /// Phones of a cell; some hold two, `0161 496 0000 / 07700 900123`.
+    fn phones(&mut self, field: Field) -> Vec<Phone> {
+        let mut out = Vec::new();
+        for text in self.values(field) {
+            let parts: Vec<&str> = if Phone::parse(&text).is_ok() {
+                vec![&text]
+            } else {
+                text.split(['/', ';', ',', '|']).map(str::trim).filter(|part| !part.is_empty()).collect()
+            };
+            for part in parts {
+                if let Some(phone) = self.parsed(field, part, Phone::parse)
+                    && !out.contains(&phone)
+                {
+                    out.push(phone);
+                }
+            }
+        }
+        out
+    }
+
+    fn addresses(&mut self, as_of: Option<Date>) -> Vec<Address> {
+        let confidential = self.yes(Field::AddressConfidential);
+        let mut out = Vec::new();
+        let text = self.text(Field::Address).unwrap_or_default();
+        let place = places::place(&text);
+        if place.placeholder {
+            self.problem(Field::Address, Reason::Placeholder);
+        }
+        let own_postcode = self.text(Field::Postcode).and_then(|text| match places::postcode(&text) {
+            Ok(postcode) => Some(postcode),
+            Err(why) => {
+                self.problem(Field::Postcode, why.into());
+                None
+            }
+        });
+        let uprn = self
+            .identifier(Field::Uprn, Uprn::parse)
+            .or_else(|| place.uprn.as_deref().and_then(|text| Uprn::parse(text).ok()));
+        let current = Address {
+            lines: place.lines,
+            postcode: own_postcode.or(place.postcode),
+            uprn,
+            from: self.date(Field::AddressFrom),
+            to: self.date(Field::AddressTo),
+            confidential,
+        };
+        let moved = current.from.or(as_of);
+        if !current.is_empty() {
+            out.push(current);
+        }
+        for text in self.values(Field::PreviousAddresses) {
+            let (text, days) = self.dated(&text);
+            let place = places::place(&text);
+            let (from, to) = days.unwrap_or((None, None));
+            // An earlier address has ended, if only by the day the present one began.
+            let to = to.or(moved).or(Some(self.today));
+            let earlier =
+                Address { lines: place.lines, postcode: place.postcode, from, to, confidential, ..Address::default() };
+            if !earlier.is_empty()
+                && !out.iter().any(|known: &Address| known.lines == earlier.lines && known.postcode == earlier.postcode)
+            {
+                out.push(earlier);
+            }
+        }
+        out
+    }
+
+    /// `12 Old Road, Kelby (2015-03-01 to 2019-05-01)`: the days after an earlier address, either of them optional.
+    fn dated(&self, text: &str) -> (String, Option<(Option<Date>, Option<Date>)>) {
+        let Some((before, days)) = text.trim().strip_suffix(')').and_then(|text| text.rsplit_once('(')) else {
+            return (text.to_owned(), None);
+        };
+        let Some((mapping, _)) = self.mapping(Field::PreviousAddresses) else { return (text.to_owned(), None) };
+        let read = |text: &str| {
+            mapping
+                .dates
+                .iter()
+                .find_map(|format| format.read(text.trim(), Of::Any, self.today))
+                .map(PartialDate::earliest)
+        };
+        let (from, to) = days.split_once("to").unwrap_or((days, ""));
+        (before.trim().to_owned(), Some((read(from), read(to))))
+    }
+
+    fn protection(&mut self) -> Protection {
+        let mut strictest = Protection::None;
+        let known = self.problems.len();
+        if let Some(text) = self.text(Field::Protection) {
+            let read = match folded_code(&text).as_str() {
+                "none" | "n" | "no" | "0" => Some(Protection::None),
+                "withheld" | "y" | "yes" | "1" => Some(Protection::Withheld),
+                "hidden" => Some(Protection::Hidden),
+                _ => None,
+            };
+            strictest = read.unwrap_or_else(|| {
+                self.problem(Field::Protection, Reason::UnknownCode);
+                Protection::Withheld
+            });
+        }
+        // A code that nobody explained may mean protection: withhold until somebody does.
+        if self.problems.len() > known {
+            strictest = strictest.max(Protection::Withheld);
+        }
+        strictest
+    }
+
+    // Involvements
+
+    fn contact(&mut self) -> Contact {
+        let name = self.text(Field::WorkerName).filter(|text| !is_placeholder(text)).map(|text| without_comma(&text));
+        Contact {
+            name,
+            role: self.text(Field::WorkerRole),
+            phone: self.phones(Field::WorkerPhone).into_iter().next(),
+            email: self.identifier(Field::WorkerEmail, Email::parse),
+            staff_id: self.identifier(Field::StaffId, StaffId::parse),
+            team: self.text(Field::Team),
+            team_inbox: self.identifier(Field::TeamInbox, Email::parse),
+        }
+    }
+
+    fn involvement(&mut self) -> Option<Involvement> {
+        let mut involvement = Involvement {
+            organisation: self.text(Field::Organisation),
+            contact: self.contact(),
+            from: self.date(Field::InvolvementFrom),
+            to: self.date(Field::InvolvementTo),
+            last_interaction: self.date(Field::LastInteraction),
+            current: None,
+            facts: self.facts(),
+        };
+        let status = self.text(Field::Status);
+        // A role that is always the same says nothing of this person.
+        let says =
+            Involvement { contact: Contact { role: None, ..involvement.contact.clone() }, ..involvement.clone() };
+        if says == Involvement::default() && status.is_none() {
+            return None;
+        }
+        involvement.current = self.is_current(&involvement, status.as_deref());
+        Some(involvement)
+    }
+
+    fn is_current(&self, involvement: &Involvement, status: Option<&str>) -> Option<bool> {
+        match &self.feed.current {
+            Current::NotShown => None,
+            Current::EndDateEmpty => Some(involvement.to.is_none()),
+            Current::EndDateEmptyOrFuture => Some(involvement.to.is_none_or(|end| end >= self.today)),
+            Current::StatusIn(statuses) => {
+                let status = folded_code(status?);
+                Some(statuses.iter().any(|open| folded_code(open) == status))
+            }
+            Current::LatestWithinDays(days) => {
+                let latest = involvement.last_interaction.max(involvement.from)?;
+                let oldest = self.today.checked_sub(i64::from(*days).days()).ok()?;
+                Some(latest >= oldest)
+            }
+        }
+    }
+
+    fn facts(&mut self) -> Vec<Fact> {
+        let mut out = Vec::new();
+        let (feed, header) = (self.feed, self.header);
+        for (mapping, (places, date)) in feed.facts.iter().zip(&header.facts) {
+            let (texts, unknown) = self.texts_at(&mapping.value, places);
+            let mut report = |reason: Reason, places: &Places| {
+                let column = self.column_name(places, &mapping.fact);
+                self.problems.push(CellProblem { line: self.line, column, field: None, reason });
+            };
+            let text = texts.join(&mapping.value.join);
+            let value = text.split_whitespace().collect::<Vec<_>>().join(" ");
+            if unknown > 0 || (!value.is_empty() && !admits(mapping, &value)) {
+                report(Reason::UnknownCode, places);
+                continue;
+            }
+            if is_no_value(&value) {
+                continue;
+            }
+            let text = date.and_then(|i| self.cells.get(i)).filter(|text| !is_no_value(text));
+            let formats = mapping.date.as_ref().map(|date| date.dates.as_slice()).unwrap_or_default();
+            let on = text.and_then(|text| formats.iter().find_map(|format| format.read(text, Of::Any, self.today)));
+            if text.is_some() && on.is_none() {
+                let column = self.column_name(&vec![*date], &mapping.fact);
+                self.problems.push(CellProblem { line: self.line, column, field: None, reason: Reason::NotADate });
+            }
+            let on = on.filter(|date| !date.is_placeholder()).map(PartialDate::earliest);
+            out.push(Fact { name: mapping.fact.clone(), value, on });
+        }
+        out
+    }
+
+    // Relationships and staff
+
+    fn relationships(&mut self, id: &str, related: &[String]) -> Vec<(String, Entry)> {
+        let words = self.text(Field::Relationship);
+        let (from, to) = (self.date(Field::RelationshipFrom), self.date(Field::RelationshipTo));
+        let as_of = self.date(Field::AsOf);
+        let inverse = words.as_ref().and_then(|words| self.feed.inverse.get(&folded_code(words)).cloned());
+        if words.is_some() && inverse.is_none() {
+            self.problem(Field::Relationship, Reason::NoInverse);
+        }
+        let unsaid = || "Related, not stated how".to_owned();
+        let side = |related: &str, words: String| {
+            let relationship = Relationship { related: related.to_owned(), words, from, to };
+            Entry::Present(Content::Person(Box::new(Details {
+                relationships: vec![relationship],
+                as_of,
+                ..Details::default()
+            })))
+        };
+        let mut out = Vec::new();
+        for other in related {
+            out.push((id.to_owned(), side(other, words.clone().unwrap_or_else(unsaid))));
+            out.push((other.clone(), side(id, inverse.clone().unwrap_or_else(unsaid))));
+        }
+        out
+    }
+
+    fn staff(&mut self, id: &str) -> Staff {
+        Staff { contact: Contact { staff_id: StaffId::parse(id).ok(), ..self.contact() }, left: self.date(Field::Left) }
+    }
+}
+
+fn admits(mapping: &FactMapping, value: &str) -> bool {
+    mapping.admitted.is_empty() || mapping.admitted.iter().any(|admitted| admitted == value)
+}
+
+/// A worker's name as people say it: `PATEL, Ms Nisha` is Nisha PATEL.
+fn without_comma(text: &str) -> String {
+    if !text.contains(',') {
+        return text.to_owned();
+    }
+    let parts = whole(text, false);
+    Name::current(parts.forenames, parts.surname).display()
+}
