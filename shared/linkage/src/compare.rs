@@ -1,6 +1,7 @@
 //! Comparing: how far two records agree, field by field.
 
-use crate::{Band, Weight};
+use crate::{Band, Model, Standard, Weight, address::Nearness, standard::StandardName};
+use fc_model::{PartialDate, nicknames};
 use serde::{Deserialize, Serialize};
 
 /// What is compared.
@@ -83,4 +84,310 @@ pub struct Comparison {
     pub prior: Weight,
     /// What is taken away because relatives share surnames, addresses and birthdays; never positive.
     pub family: Weight,
+}
+
+/// The level of every field, with the pair of names that agrees best.
+pub(crate) struct Agreement {
+    pub(crate) levels: [Level; FIELDS],
+    /// The forename and the surname that are the same in both, for how common they are.
+    pub(crate) forename: Option<String>,
+    pub(crate) surname: Option<String>,
+}
+
+/// How many fields are compared.
+pub(crate) const FIELDS: usize = 8;
+
+/// All fields, in the order of [`Comparison::fields`].
+pub(crate) const ALL_FIELDS: [Field; FIELDS] = [
+    Field::Forename,
+    Field::Surname,
+    Field::Birth,
+    Field::Address,
+    Field::Sex,
+    Field::NhsNumber,
+    Field::Upn,
+    Field::Contact,
+];
+
+pub(crate) fn agreement<'a>(model: &Model, a: &'a Standard, b: &'a Standard) -> Agreement {
+    let (forename, surname, same) = names(model, a, b);
+    let known = |level: Option<bool>| match level {
+        None => Level::Missing,
+        Some(true) => Level::Same,
+        Some(false) => Level::Differ,
+    };
+    let sex = a.sex.zip(b.sex).map(|(a, b)| a == b);
+    let nhs = match (&a.nhs_number, &b.nhs_number) {
+        (Some(a), Some(b)) if a == b => Level::Same,
+        (Some(a), Some(b)) if mistyped(a.as_str(), b.as_str()) => Level::Close,
+        (Some(_), Some(_)) => Level::Differ,
+        _ => Level::Missing,
+    };
+    let upn = match (&a.upn, &b.upn) {
+        (Some(a), Some(b)) if a == b => Level::Same,
+        // A temporary number gives way to a permanent one.
+        (Some(a), Some(b)) if a.is_temporary() || b.is_temporary() => Level::Missing,
+        (Some(a), Some(b)) if mistyped(a.as_str(), b.as_str()) => Level::Close,
+        (Some(_), Some(_)) => Level::Differ,
+        _ => Level::Missing,
+    };
+    let contact =
+        if a.contacts.iter().any(|contact| b.contacts.contains(contact)) { Level::Same } else { Level::Missing };
+    Agreement {
+        levels: [forename, surname, birth(a, b), address(a, b), known(sex), nhs, upn, contact],
+        forename: same.0.map(str::to_owned),
+        surname: same.1.map(str::to_owned),
+    }
+}
+
+type SameNames<'a> = (Option<&'a str>, Option<&'a str>);
+
+/// The levels of forename and surname, over the pair of names that agrees best.
+fn names<'a>(model: &Model, a: &'a Standard, b: &'a Standard) -> (Level, Level, SameNames<'a>) {
+    let mut best: Option<(f64, Level, Level, SameNames<'a>)> = None;
+    for x in &a.names {
+        for y in &b.names {
+            let (forename, surname) = name_levels(x, y);
+            let same_forename = (forename == Level::Same).then(|| x.forenames.first().map(String::as_str)).flatten();
+            let same_surname = match surname {
+                // The rarer of the two halves does not matter: any shared half will do, in an order of its own.
+                Level::Same | Level::Shared => {
+                    x.surnames.iter().filter(|s| y.surnames.contains(*s)).min().map(String::as_str)
+                }
+                _ => None,
+            };
+            let worth = model.name_weight(forename, surname, same_forename, same_surname);
+            let key = (forename, surname, same_forename, same_surname);
+            let better = best.as_ref().is_none_or(|(w, f, s, same)| {
+                // Ties are broken by the levels and names themselves, so that comparing is symmetric.
+                worth > *w || (worth - *w).abs() < f64::EPSILON && key < (*f, *s, same.0, same.1)
+            });
+            if better {
+                best = Some((worth, forename, surname, (same_forename, same_surname)));
+            }
+        }
+    }
+    best.map_or((Level::Missing, Level::Missing, (None, None)), |(_, forename, surname, same)| {
+        (forename, surname, same)
+    })
+}
+
+fn name_levels(a: &StandardName, b: &StandardName) -> (Level, Level) {
+    let (forename, surname) = (forenames(&a.forenames, &b.forenames), surnames(&a.surnames, &b.surnames));
+    if forename == Level::Differ && surname == Level::Differ && swapped(a, b) {
+        return (Level::Swapped, Level::Swapped);
+    }
+    (forename, surname)
+}
+
+/// "Conor Reynolds" and "Reynolds Conor".
+fn swapped(a: &StandardName, b: &StandardName) -> bool {
+    let alike = |x: Option<&String>, y: Option<&String>| {
+        x.zip(y).is_some_and(|(x, y)| matches!(forename_tokens(x, y), Level::Same | Level::Nickname | Level::Close))
+    };
+    let (af, bf) = (a.forenames.first(), b.forenames.first());
+    alike(af, b.surnames.first()) && alike(bf, a.surnames.first())
+}
+
+/// Names that many give first and few are called by; the next one tells people apart.
+const HONOURED: [&str; 4] = ["mohammed", "syed", "abdul", "sheikh"];
+
+fn forenames(a: &[String], b: &[String]) -> Level {
+    let (Some(first_a), Some(first_b)) = (a.first(), b.first()) else { return Level::Missing };
+    let level = forename_tokens(first_a, first_b);
+    if matches!(level, Level::Same | Level::Nickname) {
+        let honoured = HONOURED.contains(&nicknames::root(first_a));
+        let seconds = a.get(1).zip(b.get(1)).map(|(a, b)| forename_tokens(a, b));
+        return match seconds {
+            Some(Level::Differ) if honoured => Level::Shared,
+            _ => level,
+        };
+    }
+    if a.concat() == b.concat() {
+        return Level::Same;
+    }
+    // Somebody called by a second forename. Second forenames alone say nothing: sisters share them.
+    let called = |first: &String, others: &[String]| {
+        others.iter().skip(1).any(|other| matches!(forename_tokens(first, other), Level::Same | Level::Nickname))
+    };
+    if first_a.len() > 1 && first_b.len() > 1 && (called(first_a, b) || called(first_b, a)) {
+        return Level::Shared;
+    }
+    level
+}
+
+/// How two forenames compare.
+pub(crate) fn forename_tokens(a: &str, b: &str) -> Level {
+    if a == b {
+        return Level::Same;
+    }
+    if a.len() == 1 || b.len() == 1 {
+        return if a.chars().next() == b.chars().next() { Level::Initial } else { Level::Differ };
+    }
+    let (roots_a, roots_b) = (nicknames::roots(a), nicknames::roots(b));
+    if roots_a.iter().any(|root| roots_b.contains(root)) {
+        return Level::Nickname;
+    }
+    // Two well-known names are two names, however alike: twins are often given such pairs.
+    let both_known = !roots_a.is_empty() && !roots_b.is_empty();
+    if !both_known && spelled_alike(a, b) { Level::Close } else { Level::Differ }
+}
+
+fn surnames(a: &[String], b: &[String]) -> Level {
+    if a.is_empty() || b.is_empty() {
+        return Level::Missing;
+    }
+    let all = |a: &[String], b: &[String]| a.iter().all(|token| b.contains(token));
+    if all(a, b) && all(b, a) || a.concat() == b.concat() {
+        return Level::Same;
+    }
+    if a.iter().any(|token| token.len() > 1 && b.contains(token)) {
+        return Level::Shared;
+    }
+    let close = a.iter().any(|x| b.iter().any(|y| spelled_alike(x, y))) || spelled_alike(&a.concat(), &b.concat());
+    if close { Level::Close } else { Level::Differ }
+}
+
+/// Letters that two words must have at least, for a spelling distance to say anything.
+const SHORTEST_SPELLED: usize = 3;
+/// Jaro-Winkler similarity from which longer words are one word misspelled (the usual .92 of record linkage texts).
+const SPELLED_ALIKE: f64 = 0.92;
+
+/// Whether two words look like one word, typed or spelled differently: one edit (two for longer words), or close by
+/// Jaro-Winkler.
+pub(crate) fn spelled_alike(a: &str, b: &str) -> bool {
+    let (shorter, longer) = (a.len().min(b.len()), a.len().max(b.len()));
+    if shorter < SHORTEST_SPELLED || longer - shorter > 2 + shorter / 4 {
+        return false;
+    }
+    let edits = strsim::osa_distance(a, b);
+    edits <= 1 || shorter >= 8 && edits <= 2 || shorter >= 5 && strsim::jaro_winkler(a, b) >= SPELLED_ALIKE
+}
+
+/// Whether two identifiers of one length differ as typing errors do: two digits swapped, or at most two replaced. (Both
+/// pass their check digits, so a single wrong digit is impossible.)
+pub(crate) fn mistyped(a: &str, b: &str) -> bool {
+    a.len() == b.len() && a.bytes().zip(b.bytes()).filter(|(a, b)| a != b).count() <= 2
+}
+
+/// Days between which a child is born, counted from the day it was expected.
+const BORN_ABOUT: std::ops::RangeInclusive<i32> = -120..=30;
+
+fn birth(a: &Standard, b: &Standard) -> Level {
+    let (Some(x), Some(y)) = (a.birth, b.birth) else { return Level::Missing };
+    births(x, a.expected, y, b.expected)
+}
+
+/// How two birth dates compare, of which either may be expected.
+pub(crate) fn births(x: PartialDate, x_expected: bool, y: PartialDate, y_expected: bool) -> Level {
+    if x_expected != y_expected {
+        let (expected, born) = if x_expected { (x, y) } else { (y, x) };
+        let days = expected.earliest().until(born.earliest()).map_or(i32::MAX, |span| span.get_days());
+        return if BORN_ABOUT.contains(&days) { Level::Expected } else { Level::Differ };
+    }
+    let (Some(xd), Some(yd)) = (x.whole(), y.whole()) else {
+        let agree = |a: Option<i8>, b: Option<i8>| a.zip(b).is_none_or(|(a, b)| a == b);
+        let fits = x.year() == y.year() && agree(x.month(), y.month()) && agree(x.day(), y.day());
+        return if fits { Level::Partial } else { Level::Differ };
+    };
+    let first_of_january = |d: fc_model::Date| d.month() == 1 && d.day() == 1;
+    if xd.year() == yd.year() && (first_of_january(xd) || first_of_january(yd)) {
+        return Level::FirstOfJanuary;
+    }
+    if xd == yd {
+        return Level::Same;
+    }
+    if xd.year() == yd.year() && xd.month() == yd.day() && xd.day() == yd.month() {
+        return Level::Swapped;
+    }
+    let digits = |d: fc_model::Date| -> [u8; 8] {
+        let (year, month, day) = (d.year().unsigned_abs(), d.month().unsigned_abs(), d.day().unsigned_abs());
+        let two = |n: u8| [n / 10, n % 10];
+        let ([y1, y2], [y3, y4]) = (two((year / 100) as u8), two((year % 100) as u8));
+        let ([m1, m2], [d1, d2]) = (two(month), two(day));
+        [y1, y2, y3, y4, m1, m2, d1, d2]
+    };
+    let (p, q) = (digits(xd), digits(yd));
+    let wrong: Vec<usize> = (0..8).filter(|i| p[*i] != q[*i]).collect();
+    let transposed = matches!(wrong[..], [i, j] if j == i + 1 && p[i] == q[j] && p[j] == q[i]);
+    if wrong.len() == 1 || transposed {
+        return Level::Close;
+    }
+    let parts = [xd.year() == yd.year(), xd.month() == yd.month(), xd.day() == yd.day()];
+    if parts.iter().filter(|same| **same).count() == 2 { Level::Shared } else { Level::Differ }
+}
+
+fn address(a: &Standard, b: &Standard) -> Level {
+    let nearest = a.homes.iter().flat_map(|x| b.homes.iter().filter_map(|y| x.nearness(y))).min();
+    match nearest {
+        None => Level::Missing,
+        Some(Nearness::Same) => Level::Same,
+        Some(Nearness::Close) => Level::Close,
+        Some(Nearness::Building) => Level::Building,
+        Some(Nearness::Postcode) => Level::Postcode,
+        Some(Nearness::Elsewhere) => Level::Differ,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn date(text: &str) -> PartialDate {
+        PartialDate::parse_iso(text).unwrap()
+    }
+
+    fn tokens(text: &str) -> Vec<String> {
+        text.split_whitespace().map(str::to_owned).collect()
+    }
+
+    #[test]
+    fn bob_is_robert_but_ella_is_not_ellie_s_typing_error() {
+        assert_eq!(forename_tokens("bob", "robert"), Level::Nickname);
+        assert_eq!(forename_tokens("mohammed", "md"), Level::Nickname);
+        assert_eq!(forename_tokens("jayden", "kayden"), Level::Differ, "two well-known names");
+        assert_eq!(forename_tokens("adnrew", "andrew"), Level::Close);
+        assert_eq!(forename_tokens("t", "tracy"), Level::Initial);
+    }
+
+    #[test]
+    fn a_second_forename_in_use_counts_but_sisters_sharing_one_do_not() {
+        assert_eq!(forenames(&tokens("amy louise"), &tokens("louise")), Level::Shared);
+        assert_eq!(forenames(&tokens("amy louise"), &tokens("zoe louise")), Level::Differ);
+        assert_eq!(forenames(&tokens("mary ann"), &tokens("maryann")), Level::Same);
+    }
+
+    #[test]
+    fn brothers_named_mohammed_are_told_apart_by_the_next_name() {
+        assert_eq!(forenames(&tokens("mohammed hassan"), &tokens("muhammad bilal")), Level::Shared);
+        assert_eq!(forenames(&tokens("mohammed hassan"), &tokens("muhammad")), Level::Nickname);
+    }
+
+    #[test]
+    fn double_barrelled_surnames_share_a_half() {
+        assert_eq!(surnames(&tokens("smith jones"), &tokens("jones smith")), Level::Same);
+        assert_eq!(surnames(&tokens("smith jones"), &tokens("jones")), Level::Shared);
+        assert_eq!(surnames(&tokens("thompon"), &tokens("thompson")), Level::Close);
+        assert_eq!(surnames(&tokens("smith"), &tokens("taylor")), Level::Differ);
+    }
+
+    #[test]
+    fn dates_go_wrong_in_known_ways() {
+        let level = |a: &str, b: &str| births(date(a), false, date(b), false);
+        assert_eq!(level("2015-03-02", "2015-03-02"), Level::Same);
+        assert_eq!(level("2015-03-02", "2015-02-03"), Level::Swapped);
+        assert_eq!(level("1986-01-12", "1996-01-12"), Level::Close);
+        assert_eq!(level("2015-03-12", "2015-03-21"), Level::Close);
+        assert_eq!(level("2015-03-02", "1994-03-02"), Level::Shared);
+        assert_eq!(level("1932-05-28", "1932-01-01"), Level::FirstOfJanuary);
+        assert_eq!(level("1932", "1932-05-28"), Level::Partial);
+        assert_eq!(level("2015-03-02", "1994-07-19"), Level::Differ);
+    }
+
+    #[test]
+    fn a_child_is_born_about_when_expected() {
+        let level = |expected: &str, born: &str| births(date(expected), true, date(born), false);
+        assert_eq!(level("2024-05-01", "2024-04-02"), Level::Expected);
+        assert_eq!(level("2024-05-01", "2025-04-02"), Level::Differ);
+    }
 }

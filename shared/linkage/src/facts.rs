@@ -1,5 +1,9 @@
 //! Facts: the little that constraints need to know of a record, small enough to sit in a cluster's head.
 
+use crate::{
+    Level,
+    compare::{births, forename_tokens, mistyped},
+};
 use fc_model::{NhsNumber, PartialDate, Sex, Upn};
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -34,5 +38,61 @@ pub struct Facts {
 impl fmt::Debug for Facts {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Facts(redacted)")
+    }
+}
+
+/// How far two records exclude each other.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Clash {
+    /// They may be one person.
+    None,
+    /// Forename or birth date clearly differ: twins, housemates, father and son. An identifier that both share, or a
+    /// comparison of the two themselves, may know better.
+    Person,
+    /// Two valid identifiers differ: nothing outweighs that.
+    Identifier,
+}
+
+impl Facts {
+    /// How far two records exclude each other. Symmetric.
+    pub(crate) fn clash(&self, other: &Self) -> Clash {
+        let birth = self.birth.zip(other.birth).map(|(x, y)| births(x, self.expected, y, other.expected));
+        let forename = self.forename_level(other);
+        let both = self.nhs_number.as_ref().zip(other.nhs_number.as_ref()).map(|(a, b)| (a.as_str(), b.as_str()));
+        let upns = self.upn.as_ref().zip(other.upn.as_ref());
+        let permanent = upns.filter(|(a, b)| !a.is_temporary() && !b.is_temporary());
+        let identifiers = [both, permanent.map(|(a, b)| (a.as_str(), b.as_str()))];
+        // A number is taken for mistyped only when everything else agrees.
+        let agrees = birth == Some(Level::Same)
+            && matches!(forename, Level::Same | Level::Nickname)
+            && self.surnames.iter().any(|surname| other.surnames.contains(surname));
+        let mut shared = false;
+        for (a, b) in identifiers.into_iter().flatten() {
+            shared |= a == b;
+            if a != b && !(agrees && mistyped(a, b)) {
+                return Clash::Identifier;
+            }
+        }
+        let differs = forename == Level::Differ || birth == Some(Level::Differ);
+        if differs && !shared { Clash::Person } else { Clash::None }
+    }
+
+    /// The best level of any two forenames; swapped with the surname counts as close.
+    fn forename_level(&self, other: &Self) -> Level {
+        if self.forenames.is_empty() || other.forenames.is_empty() {
+            return Level::Missing;
+        }
+        let best = self
+            .forenames
+            .iter()
+            .flat_map(|a| other.forenames.iter().map(move |b| forename_tokens(a, b)))
+            .min()
+            .unwrap_or(Level::Missing);
+        let swapped = |a: &Self, b: &Self| a.forenames.iter().any(|name| b.surnames.contains(name));
+        let run_together = || self.forenames.concat() == other.forenames.concat();
+        if best == Level::Differ && (swapped(self, other) && swapped(other, self) || run_together()) {
+            return Level::Close;
+        }
+        best
     }
 }

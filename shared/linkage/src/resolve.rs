@@ -3,10 +3,14 @@
 //! The whole component is judged, never a pair alone: if A looks like B and B like C, but A and C cannot be one person,
 //! the three are not merged (on the same scored pairs this is the largest single gain known, design.md 5).
 
-use crate::{Facts, Model, Weight};
+use crate::{Band, Facts, Model, Weight, facts::Clash};
 use fc_model::RecordHandle;
 use serde::{Deserialize, Serialize};
-use std::hash::Hash;
+use std::{
+    cmp::Reverse,
+    collections::{HashMap, HashSet, hash_map::Entry},
+    hash::Hash,
+};
 
 /// A record in a component.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -96,6 +100,248 @@ pub fn resolve<H: Ord + Hash + Clone>(
     edges: &[Edge],
     decisions: &[Decision<H>],
 ) -> Resolution {
-    let _ = (model, edges, decisions);
-    Resolution { people: (0..members.len()).map(|i| vec![i]).collect(), possible: Vec::new() }
+    let mut by_handle: Vec<usize> = (0..members.len()).collect();
+    by_handle.sort_by(|a, b| (&members[*a].handle, &members[*a].facts).cmp(&(&members[*b].handle, &members[*b].facts)));
+    let mut rank = vec![0; members.len()];
+    for (place, member) in by_handle.iter().enumerate() {
+        rank[*member] = place;
+    }
+    let decided = Decided::of(members, decisions);
+    let edges = Edges::of(edges, &rank, members.len());
+    let too_close = edges.too_close_to_call(model, members, &decided);
+
+    let mut people = People::new(model, members, &decided, &edges);
+    for (a, b) in decided.links(&rank) {
+        people.join_decided(a, b);
+    }
+    let mut refused = vec![Refusal::TooUnsure; edges.sorted.len()];
+    for (at, edge) in edges.sorted.iter().enumerate() {
+        if model.band(edge.weight) != Band::Linked {
+            break;
+        }
+        refused[at] = if too_close[at] {
+            Refusal::TooCloseToCall
+        } else {
+            match people.join(edge.a, edge.b) {
+                Ok(()) => continue,
+                Err(refusal) => refusal,
+            }
+        };
+    }
+    let mut possible: Vec<Possible> = Vec::new();
+    let mut shown = HashSet::new();
+    for (edge, why) in edges.sorted.iter().zip(refused) {
+        let (x, y) = (people.root(edge.a), people.root(edge.b));
+        let enough = model.band(edge.weight) != Band::No;
+        if enough && x != y && !people.decided_against(x, y) && shown.insert((x.min(y), x.max(y))) {
+            possible.push(Possible { a: edge.a, b: edge.b, weight: edge.weight, why });
+        }
+    }
+    Resolution { people: people.listed(&by_handle), possible }
+}
+
+/// Decisions, by member.
+struct Decided {
+    link: Vec<(usize, usize)>,
+    never: HashMap<usize, Vec<usize>>,
+}
+
+impl Decided {
+    fn of<H: Ord + Hash + Clone>(members: &[Member<H>], decisions: &[Decision<H>]) -> Self {
+        let mut decided = Self { link: Vec::new(), never: HashMap::new() };
+        if decisions.is_empty() {
+            return decided;
+        }
+        let index: HashMap<&H, usize> = members.iter().enumerate().map(|(i, member)| (&member.handle, i)).collect();
+        for decision in decisions {
+            let (Some(a), Some(b)) = (index.get(&decision.a), index.get(&decision.b)) else { continue };
+            match decision.verdict {
+                Verdict::Link => decided.link.push((*a, *b)),
+                Verdict::NeverLink => {
+                    decided.never.entry(*a).or_default().push(*b);
+                    decided.never.entry(*b).or_default().push(*a);
+                }
+            }
+        }
+        decided
+    }
+
+    fn never(&self, a: usize) -> &[usize] {
+        self.never.get(&a).map_or(&[], Vec::as_slice)
+    }
+
+    fn links(&self, rank: &[usize]) -> Vec<(usize, usize)> {
+        let by_rank = |&(a, b): &(usize, usize)| if rank[a] <= rank[b] { (a, b) } else { (b, a) };
+        let mut links: Vec<(usize, usize)> = self.link.iter().map(by_rank).collect();
+        links.sort_by_key(|(a, b)| (rank[*a], rank[*b]));
+        links
+    }
+}
+
+/// Edges, heaviest first, ties by handle.
+struct Edges {
+    sorted: Vec<Edge>,
+    weights: HashMap<(usize, usize), Weight>,
+    /// For each member, places in `sorted` of its heaviest edges.
+    of_member: Vec<Vec<usize>>,
+}
+
+/// Edges of one member that are looked at for a rival claim; more would make a hub costly.
+const RIVALS: usize = 32;
+
+impl Edges {
+    fn of(edges: &[Edge], rank: &[usize], members: usize) -> Self {
+        let mut sorted: Vec<Edge> = edges
+            .iter()
+            .filter(|edge| edge.a < members && edge.b < members && edge.a != edge.b)
+            .map(|edge| if rank[edge.a] <= rank[edge.b] { *edge } else { Edge { a: edge.b, b: edge.a, ..*edge } })
+            .collect();
+        sorted.sort_by_key(|edge| (Reverse(edge.weight), rank[edge.a], rank[edge.b]));
+        let mut weights = HashMap::with_capacity(sorted.len());
+        sorted.retain(|edge| match weights.entry(pair(edge.a, edge.b)) {
+            Entry::Occupied(_) => false,
+            Entry::Vacant(place) => {
+                place.insert(edge.weight);
+                true
+            }
+        });
+        let mut of_member: Vec<Vec<usize>> = vec![Vec::new(); members];
+        for (at, edge) in sorted.iter().enumerate() {
+            for end in [edge.a, edge.b] {
+                if of_member[end].len() < RIVALS {
+                    of_member[end].push(at);
+                }
+            }
+        }
+        Self { sorted, weights, of_member }
+    }
+
+    fn weight(&self, a: usize, b: usize) -> Option<Weight> {
+        self.weights.get(&pair(a, b)).copied()
+    }
+
+    /// Marks links to a record that another person, who cannot be the same, claims about equally well: the baby of a
+    /// mother of twins, an undated record of a father and son with one name.
+    fn too_close_to_call<H>(&self, model: &Model, members: &[Member<H>], decided: &Decided) -> Vec<bool> {
+        let mut marked = vec![false; self.sorted.len()];
+        for (member, places) in self.of_member.iter().enumerate() {
+            let other = |edge: &Edge| if edge.a == member { edge.b } else { edge.a };
+            let linked = || places.iter().filter(|at| model.band(self.sorted[**at].weight) == Band::Linked);
+            for x in linked() {
+                for y in linked().filter(|y| *y > x) {
+                    let (first, second) = (&self.sorted[*x], &self.sorted[*y]);
+                    if first.weight.bits() - second.weight.bits() > model.margin().bits() {
+                        break;
+                    }
+                    let (a, b) = (other(first), other(second));
+                    let exclude = decided.never(a).contains(&b)
+                        || match members[a].facts.clash(&members[b].facts) {
+                            Clash::None => false,
+                            Clash::Person => self.weight(a, b).is_none_or(|w| model.band(w) == Band::No),
+                            Clash::Identifier => true,
+                        };
+                    if exclude {
+                        marked[*x] = true;
+                        marked[*y] = true;
+                    }
+                }
+            }
+        }
+        marked
+    }
+}
+
+fn pair(a: usize, b: usize) -> (usize, usize) {
+    (a.min(b), a.max(b))
+}
+
+/// Members joined so far.
+struct People<'a, H> {
+    model: &'a Model,
+    members: &'a [Member<H>],
+    decided: &'a Decided,
+    edges: &'a Edges,
+    parent: Vec<usize>,
+    records: Vec<Vec<usize>>,
+}
+
+impl<'a, H> People<'a, H> {
+    fn new(model: &'a Model, members: &'a [Member<H>], decided: &'a Decided, edges: &'a Edges) -> Self {
+        let alone = |i| vec![i];
+        let n = members.len();
+        Self { model, members, decided, edges, parent: (0..n).collect(), records: (0..n).map(alone).collect() }
+    }
+
+    fn root(&mut self, mut member: usize) -> usize {
+        while self.parent[member] != member {
+            self.parent[member] = self.parent[self.parent[member]];
+            member = self.parent[member];
+        }
+        member
+    }
+
+    fn join_decided(&mut self, a: usize, b: usize) {
+        let (x, y) = (self.root(a), self.root(b));
+        if x != y && !self.decided_against(x, y) {
+            self.unite(x, y);
+        }
+    }
+
+    fn join(&mut self, a: usize, b: usize) -> Result<(), Refusal> {
+        let (x, y) = (self.root(a), self.root(b));
+        if x == y {
+            return Ok(());
+        }
+        if self.decided_against(x, y) {
+            return Err(Refusal::Conflict);
+        }
+        if self.records[x].len() + self.records[y].len() > self.model.most_records() {
+            return Err(Refusal::TooMany);
+        }
+        if self.clash(x, y) {
+            return Err(Refusal::Conflict);
+        }
+        self.unite(x, y);
+        Ok(())
+    }
+
+    fn decided_against(&mut self, x: usize, y: usize) -> bool {
+        let (few, many) = if self.records[x].len() <= self.records[y].len() { (x, y) } else { (y, x) };
+        let decided = self.decided;
+        let records = self.records[few].clone();
+        records.iter().flat_map(|record| decided.never(*record)).any(|other| self.root(*other) == many)
+    }
+
+    /// Whether any record of one and any of the other exclude each other. Groups are bounded, so this is too.
+    fn clash(&self, x: usize, y: usize) -> bool {
+        let facts = |i: &usize| &self.members[*i].facts;
+        self.records[x].iter().any(|a| {
+            self.records[y].iter().any(|b| match facts(a).clash(facts(b)) {
+                Clash::None => false,
+                Clash::Person => self.edges.weight(*a, *b).is_none_or(|w| self.model.band(w) != Band::Linked),
+                Clash::Identifier => true,
+            })
+        })
+    }
+
+    fn unite(&mut self, x: usize, y: usize) {
+        let (few, many) = if self.records[x].len() <= self.records[y].len() { (x, y) } else { (y, x) };
+        let moved = std::mem::take(&mut self.records[few]);
+        self.records[many].extend(moved);
+        self.parent[few] = many;
+    }
+
+    fn listed(mut self, by_handle: &[usize]) -> Vec<Vec<usize>> {
+        let mut place: HashMap<usize, usize> = HashMap::new();
+        let mut people: Vec<Vec<usize>> = Vec::new();
+        for member in by_handle {
+            let root = self.root(*member);
+            let at = *place.entry(root).or_insert(people.len());
+            if at == people.len() {
+                people.push(Vec::new());
+            }
+            people[at].push(*member);
+        }
+        people
+    }
 }
