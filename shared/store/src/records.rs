@@ -3,7 +3,7 @@
 //! | key (`pk` / `sk`) | content | `rev` |
 //! | --- | --- | --- |
 //! | `REC#<handle>` / `REC` | [`Record`]: what each feed says of a record | grows with every change |
-//! | `KEY#<hash>` / `<handle>` | nothing: the record is filed under this blocking key | 0 |
+//! | `KEY#<hash>` / `<handle>` | nothing: the record is filed under this blocking key | that of the record when filed |
 //! | `KEY#<hash>` / `!` | nothing: the key is known to be saturated | 0 |
 //! | `HEAD#<handle>` / `HEAD` | the cluster a record started, or where it went | the cluster's epoch |
 //! | `HEAD#<handle>` / `CHUNK#<name>#<n>` | a piece of a cluster too large for one item | 0 |
@@ -145,23 +145,26 @@ fn block_pk(hash: &str) -> String {
     format!("KEY#{hash}")
 }
 
-/// Files records under keys: (hash, record).
+/// Files records under keys: (hash, record) at the record's version.
 ///
 /// # Errors
 /// When the table cannot be written.
-pub async fn file(table: &Table, entries: &BTreeSet<(String, RecordHandle)>) -> Result<(), StoreError> {
-    let items: Vec<Item> =
-        entries.iter().map(|(hash, handle)| Item::bare(Key::new(block_pk(hash), handle.as_str()), 0)).collect();
-    table.batch_write(&items, &[]).await
+pub async fn file(table: &Table, entries: &BTreeMap<(String, RecordHandle), u64>) -> Result<(), StoreError> {
+    let item = |((hash, handle), rev): (&(String, RecordHandle), &u64)| {
+        Item::bare(Key::new(block_pk(hash), handle.as_str()), *rev)
+    };
+    table.batch_write(&entries.iter().map(item).collect::<Vec<_>>(), &[]).await
 }
 
-/// Takes records out of keys: (hash, record).
+/// Takes a record out of a key, unless it was filed there again at a version above `rev`.
 ///
 /// # Errors
 /// When the table cannot be written.
-pub async fn unfile(table: &Table, entries: &BTreeSet<(String, RecordHandle)>) -> Result<(), StoreError> {
-    let keys: Vec<Key> = entries.iter().map(|(hash, handle)| Key::new(block_pk(hash), handle.as_str())).collect();
-    table.batch_write(&[], &keys).await
+pub async fn unfile(table: &Table, hash: &str, handle: &RecordHandle, rev: u64) -> Result<(), StoreError> {
+    match table.delete(&Key::new(block_pk(hash), handle.as_str()), Guard::Below(rev + 1)).await {
+        Ok(()) | Err(StoreError::Conflict) => Ok(()),
+        Err(error) => Err(error),
+    }
 }
 
 /// The members of a key: at most `most` of them, or all.

@@ -1,0 +1,348 @@
+//! Clusters: the pure core of the convergence protocol. No I/O, and no order of arrival.
+//!
+//! A cluster is what its head holds: members with their versions, edges that name the versions they compared, and which
+//! parts of it are which people. [`join`] puts several clusters and what is new together and cuts the whole into people
+//! again.
+
+use fc_linkage::{Decision, Facts, Model, Verdict, Weight};
+use fc_model::{PersonId, Protection, RecordHandle};
+use fc_store::records::REMEMBERED_SECONDS;
+use serde::{Deserialize, Serialize};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// What a cluster knows of a record that takes part in matching.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Live {
+    /// What resolving needs of it.
+    #[serde(rename = "f")]
+    pub(crate) facts: Facts,
+    /// Records it must never be linked with.
+    #[serde(rename = "n", default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) never: Vec<RecordHandle>,
+    /// How far it is protected.
+    #[serde(rename = "p", default, skip_serializing_if = "is_open")]
+    pub(crate) protection: Protection,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "the signature serde asks for")]
+fn is_open(protection: &Protection) -> bool {
+    *protection == Protection::None
+}
+
+/// A record in a cluster.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Member {
+    /// The version of the record.
+    pub(crate) rev: u64,
+    /// What it is, or the second since 1970 in which it was removed. A removed member is remembered, so that a worker
+    /// that comes late with an earlier version cannot bring it back.
+    pub(crate) state: Result<Live, i64>,
+}
+
+/// Two records that were compared, each at a version.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub(crate) struct Edge {
+    /// The lower handle and its version.
+    pub(crate) a: (RecordHandle, u64),
+    /// The higher handle and its version.
+    pub(crate) b: (RecordHandle, u64),
+    /// How sure the comparison was.
+    pub(crate) weight: Weight,
+}
+
+impl Edge {
+    /// An edge; direction means nothing.
+    pub(crate) fn new(x: (RecordHandle, u64), y: (RecordHandle, u64), weight: Weight) -> Self {
+        let (a, b) = if x.0 <= y.0 { (x, y) } else { (y, x) };
+        Self { a, b, weight }
+    }
+}
+
+/// Records that are one person.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Person {
+    /// The records.
+    pub(crate) records: BTreeSet<RecordHandle>,
+    /// The epoch at which anything about the person last changed.
+    pub(crate) epoch: u64,
+    /// Protection that outlasts the record it came from: after a split both parts keep it until reviewed.
+    pub(crate) kept: Protection,
+}
+
+/// A person that is no more.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Former {
+    /// Who took over; `None` when no record was left.
+    #[serde(rename = "t", default, skip_serializing_if = "Option::is_none")]
+    pub(crate) moved_to: Option<PersonId>,
+    /// The epoch at which that was decided.
+    #[serde(rename = "e")]
+    pub(crate) epoch: u64,
+    /// The second since 1970 of that.
+    #[serde(rename = "s")]
+    pub(crate) at: i64,
+}
+
+/// What a head holds.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(from = "Written", into = "Written")]
+pub(crate) struct Cluster {
+    pub(crate) members: BTreeMap<RecordHandle, Member>,
+    pub(crate) edges: BTreeSet<Edge>,
+    pub(crate) people: BTreeMap<PersonId, Person>,
+    pub(crate) former: BTreeMap<PersonId, Former>,
+}
+
+/// A member at a version that is to be committed.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct News {
+    pub(crate) handle: RecordHandle,
+    pub(crate) rev: u64,
+    /// What it is; `None` when it takes no part in matching (any more).
+    pub(crate) live: Option<Live>,
+}
+
+impl Cluster {
+    /// Whether a record was committed at this version or a later one.
+    pub(crate) fn knows(&self, handle: &RecordHandle, rev: u64) -> bool {
+        self.members.get(handle).is_some_and(|member| member.rev >= rev)
+    }
+
+    /// The members that take part in matching.
+    pub(crate) fn live(&self) -> impl Iterator<Item = (&RecordHandle, u64, &Live)> {
+        self.members.iter().filter_map(|(handle, member)| Some((handle, member.rev, member.state.as_ref().ok()?)))
+    }
+
+    /// Edges between members as they are now.
+    pub(crate) fn current_edges(&self) -> impl Iterator<Item = &Edge> {
+        let is_now = |(handle, rev): &(RecordHandle, u64)| {
+            self.members.get(handle).is_some_and(|member| member.rev == *rev && member.state.is_ok())
+        };
+        self.edges.iter().filter(move |edge| is_now(&edge.a) && is_now(&edge.b))
+    }
+
+    /// Everything about a person that a page shows depends on this.
+    fn portrait(&self, records: &BTreeSet<RecordHandle>) -> (Vec<(RecordHandle, u64)>, Vec<Edge>) {
+        let version = |handle: &RecordHandle| self.members.get(handle).map_or(0, |member| member.rev);
+        let edges = self.current_edges().filter(|edge| records.contains(&edge.a.0) && records.contains(&edge.b.0));
+        (records.iter().map(|handle| (handle.clone(), version(handle))).collect(), edges.cloned().collect())
+    }
+
+    /// The strictest protection of a person's records, and of what it kept.
+    fn protection(&self, person: &Person) -> Protection {
+        let of = |handle| self.members.get(handle).and_then(|member| Some(member.state.as_ref().ok()?.protection));
+        person.records.iter().filter_map(of).max().unwrap_or_default().max(person.kept)
+    }
+}
+
+/// Puts clusters together with what is new, and cuts the whole into people. The same whatever the order of anything.
+/// `epoch` is above the epochs of every cluster.
+pub(crate) fn join(
+    model: &Model,
+    clusters: &[&Cluster],
+    news: &[News],
+    edges: &BTreeSet<Edge>,
+    epoch: u64,
+    now_seconds: i64,
+) -> Cluster {
+    let mut whole = Cluster::default();
+    for cluster in clusters {
+        for (handle, member) in &cluster.members {
+            keep_newest(&mut whole.members, handle, member.clone());
+        }
+        whole.edges.extend(cluster.edges.iter().cloned());
+        whole.people.extend(cluster.people.clone());
+        whole.former.extend(cluster.former.clone());
+    }
+    for news in news {
+        let state = news.live.clone().ok_or(now_seconds);
+        keep_newest(&mut whole.members, &news.handle, Member { rev: news.rev, state });
+    }
+    whole.edges.extend(edges.iter().cloned());
+
+    let forgotten = now_seconds - REMEMBERED_SECONDS;
+    whole.members.retain(|_, member| member.state.as_ref().err().is_none_or(|removed| *removed > forgotten));
+    whole.former.retain(|_, former| former.at > forgotten);
+    // An edge older than a member compared what is no longer so. One that is newer stays: its member is on the way.
+    let members = &whole.members;
+    let may_count = |(handle, rev): &(RecordHandle, u64)| match members.get(handle) {
+        Some(Member { rev: now, state: Ok(_) }) => rev >= now,
+        Some(Member { rev: now, state: Err(_) }) => rev > now,
+        None => true,
+    };
+    whole.edges.retain(|edge| may_count(&edge.a) && may_count(&edge.b));
+
+    let parts = resolve(model, &whole);
+    assign(&mut whole, clusters, &parts, epoch, now_seconds);
+    whole
+}
+
+fn keep_newest(members: &mut BTreeMap<RecordHandle, Member>, handle: &RecordHandle, member: Member) {
+    match members.get(handle) {
+        Some(known) if known.rev >= member.rev => {}
+        _ => {
+            members.insert(handle.clone(), member);
+        }
+    }
+}
+
+/// Cuts the members into people.
+fn resolve(model: &Model, cluster: &Cluster) -> Vec<BTreeSet<RecordHandle>> {
+    let members: Vec<fc_linkage::Member> = cluster
+        .live()
+        .map(|(handle, _, live)| fc_linkage::Member { handle: handle.clone(), facts: live.facts.clone() })
+        .collect();
+    let place: BTreeMap<&RecordHandle, usize> =
+        members.iter().enumerate().map(|(i, member)| (&member.handle, i)).collect();
+    let edges: Vec<fc_linkage::Edge> = cluster
+        .current_edges()
+        .filter_map(|edge| {
+            Some(fc_linkage::Edge { a: *place.get(&edge.a.0)?, b: *place.get(&edge.b.0)?, weight: edge.weight })
+        })
+        .collect();
+    let decisions: Vec<Decision> = cluster
+        .live()
+        .flat_map(|(handle, _, live)| {
+            let never =
+                |other: &RecordHandle| Decision { a: handle.clone(), b: other.clone(), verdict: Verdict::NeverLink };
+            live.never.iter().map(never).collect::<Vec<_>>()
+        })
+        .collect();
+    let resolution = fc_linkage::resolve(model, &members, &edges, &decisions);
+    resolution.people.into_iter().map(|part| part.into_iter().map(|i| members[i].handle.clone()).collect()).collect()
+}
+
+/// Says which part is which person. The part with the largest overlap keeps a person's id, ties go to the lowest; ids
+/// that are left over lead to the part that took over most of their records.
+fn assign(whole: &mut Cluster, clusters: &[&Cluster], parts: &[BTreeSet<RecordHandle>], epoch: u64, now_seconds: i64) {
+    let before = std::mem::take(&mut whole.people);
+    let overlap = |person: &Person, part: &BTreeSet<RecordHandle>| person.records.intersection(part).count();
+    let mut claims: Vec<(usize, &PersonId, usize)> = Vec::new();
+    for (id, person) in &before {
+        claims.extend(parts.iter().enumerate().map(|(i, part)| (overlap(person, part), id, i)));
+    }
+    claims.retain(|(records, _, _)| *records > 0);
+    // Parts come in the order of their lowest handle, so their place breaks the last ties.
+    claims.sort_by(|x, y| y.0.cmp(&x.0).then_with(|| x.1.cmp(y.1)).then_with(|| x.2.cmp(&y.2)));
+    let mut id_of: BTreeMap<usize, PersonId> = BTreeMap::new();
+    let mut kept_ids: BTreeSet<&PersonId> = BTreeSet::new();
+    for (_, id, part) in &claims {
+        if !kept_ids.contains(id) && !id_of.contains_key(part) {
+            id_of.insert(*part, (*id).clone());
+            kept_ids.insert(id);
+        }
+    }
+
+    // Where each person and its protection were.
+    let home = |id: &PersonId| clusters.iter().find(|cluster| cluster.people.contains_key(id));
+    let is_split = |id: &PersonId| claims.iter().filter(|(_, claimant, _)| *claimant == id).count() > 1;
+    for (i, part) in parts.iter().enumerate() {
+        let heirs = claims.iter().filter(|(_, _, heir)| *heir == i).map(|(_, id, _)| *id);
+        let kept = heirs
+            .map(|id| match (is_split(id), home(id), before.get(id)) {
+                (true, Some(cluster), Some(person)) => cluster.protection(person),
+                (_, _, Some(person)) => person.kept,
+                _ => Protection::None,
+            })
+            .max()
+            .unwrap_or_default();
+        let id = id_of.get(&i).cloned().unwrap_or_else(PersonId::random);
+        let unchanged = before.get(&id).zip(home(&id)).filter(|(person, cluster)| {
+            person.kept == kept && person.records == *part && cluster.portrait(part) == whole.portrait(part)
+        });
+        let epoch = unchanged.map_or(epoch, |(person, _)| person.epoch);
+        whole.people.insert(id, Person { records: part.clone(), epoch, kept });
+    }
+
+    let heir = |id: &PersonId| claims.iter().find(|(_, claimant, _)| *claimant == id).map(|(_, _, part)| *part);
+    let lost: BTreeSet<PersonId> = before.keys().filter(|id| !kept_ids.contains(id)).cloned().collect();
+    let ids: Vec<PersonId> = parts
+        .iter()
+        .map(|part| {
+            let holder = whole.people.iter().find(|(_, person)| person.records == *part);
+            holder.map_or_else(PersonId::random, |(id, _)| id.clone())
+        })
+        .collect();
+    let mut left: BTreeMap<PersonId, Option<PersonId>> =
+        lost.into_iter().map(|id| (id.clone(), heir(&id).map(|part| ids[part].clone()))).collect();
+    // Who was sent to someone that is no more is sent on, so that a way is never longer than it must be.
+    for (id, former) in &whole.former {
+        if let Some(next) = former.moved_to.as_ref().and_then(|to| left.get(to)) {
+            let next = next.clone();
+            left.insert(id.clone(), next);
+        }
+    }
+    whole.former.extend(left.into_iter().map(|(id, moved_to)| (id, Former { moved_to, epoch, at: now_seconds })));
+}
+
+/// How a cluster is written: members once, everything else by their place.
+#[derive(Clone, Default, Serialize, Deserialize)]
+#[serde(default)]
+struct Written {
+    #[serde(rename = "m")]
+    members: Vec<(RecordHandle, u64, Option<Live>, Option<i64>)>,
+    /// Edges between members as they are now.
+    #[serde(rename = "e", skip_serializing_if = "Vec::is_empty")]
+    edges: Vec<(usize, usize, Weight)>,
+    /// Edges to members on the way.
+    #[serde(rename = "x", skip_serializing_if = "Vec::is_empty")]
+    ahead: Vec<Edge>,
+    #[serde(rename = "p", skip_serializing_if = "Vec::is_empty")]
+    people: Vec<(PersonId, Vec<usize>, u64, Protection)>,
+    #[serde(rename = "o", skip_serializing_if = "BTreeMap::is_empty")]
+    former: BTreeMap<PersonId, Former>,
+}
+
+impl From<Cluster> for Written {
+    fn from(cluster: Cluster) -> Self {
+        let place: BTreeMap<&RecordHandle, usize> = cluster.members.keys().zip(0..).collect();
+        let current: BTreeSet<&Edge> = cluster.current_edges().collect();
+        let at = |handle: &RecordHandle| place.get(handle).copied().unwrap_or(usize::MAX);
+        let edges = current.iter().map(|edge| (at(&edge.a.0), at(&edge.b.0), edge.weight)).collect();
+        let ahead = cluster.edges.iter().filter(|edge| !current.contains(edge)).cloned().collect();
+        let people = cluster
+            .people
+            .iter()
+            .map(|(id, person)| (id.clone(), person.records.iter().map(at).collect(), person.epoch, person.kept))
+            .collect();
+        let members = cluster
+            .members
+            .iter()
+            .map(|(handle, member)| {
+                let (live, removed) = match &member.state {
+                    Ok(live) => (Some(live.clone()), None),
+                    Err(removed) => (None, Some(*removed)),
+                };
+                (handle.clone(), member.rev, live, removed)
+            })
+            .collect();
+        Self { members, edges, ahead, people, former: cluster.former }
+    }
+}
+
+impl From<Written> for Cluster {
+    fn from(written: Written) -> Self {
+        let handles: Vec<(RecordHandle, u64)> =
+            written.members.iter().map(|(handle, rev, _, _)| (handle.clone(), *rev)).collect();
+        let edges = written
+            .edges
+            .iter()
+            .filter_map(|(a, b, weight)| Some(Edge::new(handles.get(*a)?.clone(), handles.get(*b)?.clone(), *weight)));
+        let people = written.people.into_iter().map(|(id, places, epoch, kept)| {
+            let records = places.iter().filter_map(|place| Some(handles.get(*place)?.0.clone())).collect();
+            (id, Person { records, epoch, kept })
+        });
+        Self {
+            edges: edges.chain(written.ahead).collect(),
+            people: people.collect(),
+            former: written.former,
+            members: written
+                .members
+                .into_iter()
+                .map(|(handle, rev, live, removed)| {
+                    (handle, Member { rev, state: live.ok_or(removed.unwrap_or_default()) })
+                })
+                .collect(),
+        }
+    }
+}

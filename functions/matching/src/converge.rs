@@ -1,0 +1,618 @@
+//! Converging: the protocol by which any number of workers, in any order, with crashes and repeats, agree on which
+//! records are one person (design.md section 5). Each guard is here because without it runs diverged.
+//!
+//! 1. A record is put only over the version it was made from; its version grows.
+//! 2. Its own keys are filed, *then* keys are read strongly, and then candidates with their versions: of two records
+//!    that arrive at once, at least one sees the other.
+//! 3. Pairs are scored; an edge names the versions it compared.
+//! 4. The clusters of the record and of every edge's end are read and joined.
+//! 5. The whole is cut into people, purely.
+//! 6. One cluster is put conditional on its epoch; several in one transaction that checks every epoch. On a conflict, 4.
+//! 7. People are projected, survivors before those that moved; only then is the message acknowledged.
+//! 8. Obsolete keys are deleted; readers ignore, and delete, keys that a record does not list.
+
+use crate::{
+    Failure, Matching, Report,
+    cluster::{Cluster, Edge, Live, News, join},
+    record::{self, Applied},
+    tasks, view,
+};
+use fc_linkage::{Band, Standard, blocking_keys};
+use fc_model::{Change, Details, RecordHandle, RecordId};
+use fc_store::{
+    StoreError,
+    people::{self, Projection, Standing},
+    records::{self, Commit, Head, Held, REMEMBERED_SECONDS, Record, Stored, next_rev},
+};
+use std::{
+    collections::{BTreeMap, BTreeSet, HashMap},
+    pin::Pin,
+    time::Duration,
+};
+
+/// Requests to a table at once, within one part.
+const AT_ONCE: usize = 16;
+/// Clusters worked on at once, within one part.
+const CLUSTERS_AT_ONCE: usize = 8;
+/// How often a conflict is answered by reading again, before the message goes back to the queue (design.md 5).
+const TRIES: u32 = 8;
+/// First pause after a conflict; grows with each.
+const PAUSE: Duration = Duration::from_millis(10);
+/// Clusters joined in one transaction: DynamoDB takes 100 writes.
+const MOST_ROOTS: usize = 90;
+/// Characters of a blocking key's hash: 64 bits, so that two of a region's 90 million keys meet with odds of 1 in 4,500.
+const KEY_LENGTH: usize = 16;
+
+/// A record that was written, or found as the message has it.
+pub(crate) struct Arrived {
+    handle: RecordHandle,
+    /// The version before, when there was one.
+    last: Option<u64>,
+    rev: u64,
+    record: Record,
+    /// Keys it was filed under before and still is.
+    kept_keys: Vec<String>,
+    is_repeat: bool,
+}
+
+/// Heads of clusters, and which of them each record belongs to.
+#[derive(Default)]
+struct Roots {
+    of: HashMap<RecordHandle, RecordHandle>,
+    heads: HashMap<RecordHandle, Root>,
+}
+
+/// The head of a cluster, or the place for one.
+#[derive(Clone, Default)]
+struct Root {
+    epoch: Option<u64>,
+    cluster: Option<Cluster>,
+    chunked: bool,
+}
+
+/// What is committed at once: records and edges whose clusters are one in the end.
+#[derive(Default)]
+struct Group {
+    handles: BTreeSet<RecordHandle>,
+    news: Vec<News>,
+    edges: BTreeSet<Edge>,
+}
+
+impl Matching {
+    /// Step 1: puts records, each over the version it was made from.
+    pub(crate) async fn put_records(
+        &self,
+        changes: BTreeMap<RecordHandle, Vec<Change>>,
+        report: &mut Report,
+    ) -> Result<Vec<Arrived>, Failure> {
+        let known = records::read(&self.store.records, changes.keys(), self.now()).await?;
+        let writes = changes.iter().map(|(handle, changes)| self.put_record(handle, changes, known.get(handle)));
+        let mut arrived = Vec::new();
+        for (counts, record) in tasks::all(AT_ONCE, writes.collect()).await? {
+            *report += counts;
+            arrived.extend(record);
+        }
+        Ok(arrived)
+    }
+
+    async fn put_record(
+        &self,
+        handle: &RecordHandle,
+        changes: &[Change],
+        known: Option<&Stored>,
+    ) -> Result<(Report, Option<Arrived>), Failure> {
+        let mut known = known.cloned();
+        for attempt in 1..=TRIES {
+            let mut counts = Report::default();
+            let last = known.as_ref().map(|stored| stored.rev);
+            let before = known.and_then(|stored| stored.record);
+            let Some(first) = changes.first() else { return Ok((counts, None)) };
+            let mut record = before.clone().unwrap_or_else(|| record::unknown(first));
+            let applied: Vec<Applied> = changes.iter().map(|change| record::apply(&mut record, change)).collect();
+            for applied in &applied {
+                match applied {
+                    Applied::Stopped => counts.older += 1,
+                    Applied::Same => counts.repeated += 1,
+                    Applied::Changed => counts.changed += 1,
+                }
+            }
+            if !applied.contains(&Applied::Changed) {
+                let is_repeat = applied.contains(&Applied::Same);
+                let arrived = last.zip(before).filter(|_| is_repeat);
+                let arrived = arrived.map(|(rev, record)| Arrived {
+                    handle: handle.clone(),
+                    last: None,
+                    rev,
+                    record,
+                    kept_keys: Vec::new(),
+                    is_repeat: true,
+                });
+                return Ok((counts, arrived));
+            }
+            let details = record::details(&self.definitions, &record);
+            counts.waiting += u64::from(details.is_none() && !record::has_left(&record));
+            let mut kept_keys = record.keys.clone();
+            self.refile(&mut record, details.as_ref());
+            kept_keys.retain(|key| record.keys.contains(key));
+            let rev = next_rev(last, self.now());
+            match self.write_record(handle, last, rev, &record).await {
+                Ok(()) => {
+                    let arrived = Arrived { handle: handle.clone(), last, rev, record, kept_keys, is_repeat: false };
+                    return Ok((counts, Some(arrived)));
+                }
+                Err(StoreError::Conflict) => {}
+                Err(error) => return Err(error.into()),
+            }
+            tokio::time::sleep(PAUSE * attempt).await;
+            known = records::read(&self.store.records, [handle], self.now()).await?.remove(handle);
+        }
+        Err(StoreError::Conflict.into())
+    }
+
+    async fn write_record(
+        &self,
+        handle: &RecordHandle,
+        last: Option<u64>,
+        rev: u64,
+        record: &Record,
+    ) -> Result<(), StoreError> {
+        let expires = record::has_left(record).then(|| self.now() + REMEMBERED_SECONDS);
+        records::write(&self.store.records, handle, last, rev, record, expires).await
+    }
+
+    /// Says under which keys a record is filed from now on, and which of the old ones have to go.
+    fn refile(&self, record: &mut Record, details: Option<&Details>) {
+        let hash = |key: &String| {
+            let mut hash = self.store.key.hash("block", key);
+            hash.truncate(KEY_LENGTH);
+            hash
+        };
+        let mut keys: Vec<String> = details
+            .map(|details| blocking_keys(&Standard::of(&record.id.source, details)))
+            .unwrap_or_default()
+            .iter()
+            .map(hash)
+            .collect();
+        keys.sort();
+        keys.dedup();
+        let mut obsolete = std::mem::take(&mut record.keys);
+        if keys.is_empty() {
+            // Nothing may stay behind of a record that has left, not even what an earlier change should have deleted.
+            obsolete.append(&mut record.obsolete);
+        }
+        obsolete.retain(|key| !keys.contains(key));
+        obsolete.dedup();
+        record.obsolete = obsolete;
+        record.keys = keys;
+        record.matched |= details.is_some();
+    }
+
+    /// Steps 2 to 8 for records that were put. `in_hand` are saturated keys whose members are being looked at again.
+    pub(crate) fn converge<'a>(
+        &'a self,
+        arrived: Vec<Arrived>,
+        in_hand: &'a BTreeSet<String>,
+    ) -> Pin<Box<dyn Future<Output = Result<Report, Failure>> + Send + 'a>> {
+        // Boxed, because looking again at the members of a saturated key comes back here.
+        Box::pin(async move {
+            let mut report = Report::default();
+            let mut roots = Roots::default();
+            self.load_roots(&mut roots, arrived.iter().map(|one| one.handle.clone()).collect()).await?;
+
+            // A repeat that was committed needs no more than what a crash may have left undone behind the commit.
+            let (settled, fresh): (Vec<Arrived>, Vec<Arrived>) =
+                arrived.into_iter().partition(|one| one.is_repeat && roots.knows(&one.handle, one.rev));
+            let settled_roots: BTreeSet<&RecordHandle> =
+                settled.iter().filter_map(|one| roots.of.get(&one.handle)).collect();
+            let finish = settled_roots.into_iter().filter_map(|root| roots.heads.get(root)?.cluster.as_ref());
+            let finish = finish.map(|cluster| self.project(cluster, None, HashMap::new()));
+            report.projected += tasks::all(CLUSTERS_AT_ONCE, finish.collect()).await?.into_iter().sum::<u64>();
+
+            let groups = self.score(&fresh, &mut roots, in_hand).await?;
+            let commits = groups.into_iter().map(|(group, known)| self.settle(group, &roots, known));
+            report.projected += tasks::all(CLUSTERS_AT_ONCE, commits.collect()).await?.into_iter().sum::<u64>();
+
+            self.delete_obsolete(settled.iter().chain(&fresh), in_hand).await?;
+            Ok(report)
+        })
+    }
+
+    /// Steps 2 and 3: files the records' keys, reads who else is filed there, and scores the pairs. Gives what has to be
+    /// committed together, with the records that were read for it.
+    async fn score(
+        &self,
+        fresh: &[Arrived],
+        roots: &mut Roots,
+        in_hand: &BTreeSet<String>,
+    ) -> Result<Vec<(Group, HashMap<RecordHandle, Stored>)>, Failure> {
+        let mut entries = BTreeMap::new();
+        for one in fresh {
+            // Keys that were there before are filed, if the version before got as far as a commit.
+            let is_filed = one.last.is_some_and(|last| roots.knows(&one.handle, last));
+            let keys = one.record.keys.iter().filter(|key| !(is_filed && one.kept_keys.contains(key)));
+            entries.extend(keys.map(|key| ((key.clone(), one.handle.clone()), one.rev)));
+        }
+        records::file(&self.store.records, &entries).await?;
+
+        let keys: BTreeSet<&String> = fresh.iter().flat_map(|one| &one.record.keys).collect();
+        let most = self.model.saturation();
+        let reads = keys.into_iter().map(|key| async move {
+            Ok::<_, Failure>((key, records::block(&self.store.records, key, Some(most + 1)).await?))
+        });
+        let blocks: BTreeMap<&String, records::Block> = tasks::all(AT_ONCE, reads.collect()).await?.into_iter().collect();
+        for (key, block) in &blocks {
+            if block.marked != (block.members.len() > most) && !in_hand.contains(*key) {
+                let besides = fresh.iter().map(|one| &one.handle).collect();
+                self.reconsider(key, &besides, in_hand).await?;
+            }
+        }
+
+        let open = |key: &&String| blocks.get(*key).filter(|block| block.members.len() <= most);
+        let candidates: BTreeSet<&RecordHandle> = fresh
+            .iter()
+            .flat_map(|one| one.record.keys.iter())
+            .collect::<BTreeSet<_>>()
+            .iter()
+            .filter_map(open)
+            .flat_map(|block| &block.members)
+            .collect();
+        let known = records::read(&self.store.records, candidates, self.now()).await?;
+        self.repair(&blocks, &known, most).await?;
+
+        let standard = |record: &Record| {
+            let details = record::details(&self.definitions, record)?;
+            Some(Standard::of(&record.id.source, &details))
+        };
+        let standards: HashMap<&RecordHandle, (u64, Standard)> = known
+            .iter()
+            .filter_map(|(handle, stored)| Some((handle, (stored.rev, standard(stored.record.as_ref()?)?))))
+            .collect();
+        let mut found: Vec<(News, BTreeSet<Edge>)> = Vec::new();
+        for one in fresh {
+            let Some(live) = self.live(&one.record) else {
+                // What never took part has nothing to undo.
+                if one.record.matched {
+                    found.push((News { handle: one.handle.clone(), rev: one.rev, live: None }, BTreeSet::new()));
+                }
+                continue;
+            };
+            let own = standard(&one.record).unwrap_or_default();
+            let mut edges = BTreeSet::new();
+            let blocks = one.record.keys.iter().filter_map(|key| Some((key, open(&key)?)));
+            let known = &known;
+            let pairs: BTreeSet<&RecordHandle> = blocks
+                .flat_map(|(key, block)| block.members.iter().filter(move |other| lists(known, other, key)))
+                .filter(|other| **other != one.handle)
+                .collect();
+            for other in pairs {
+                let Some((rev, standard)) = standards.get(other) else { continue };
+                let comparison = self.model.compare(&own, standard);
+                if comparison.band != Band::No {
+                    let (one, other) = ((one.handle.clone(), one.rev), (other.clone(), *rev));
+                    edges.insert(Edge::new(one, other, comparison.weight));
+                }
+            }
+            found.push((News { handle: one.handle.clone(), rev: one.rev, live: Some(live) }, edges));
+        }
+
+        let ends = found.iter().flat_map(|(_, edges)| edges).flat_map(|edge| [edge.a.0.clone(), edge.b.0.clone()]);
+        self.load_roots(roots, ends.collect()).await?;
+        let own = |handle: &RecordHandle| fresh.iter().find(|one| one.handle == *handle);
+        let with_records = |group: Group| {
+            let stored = |handle: &RecordHandle| {
+                let own = own(handle).map(|one| Stored { rev: one.rev, record: Some(one.record.clone()) });
+                Some((handle.clone(), own.or_else(|| known.get(handle).cloned())?))
+            };
+            let records = group.handles.iter().filter_map(stored).collect();
+            (group, records)
+        };
+        Ok(roots.group(found).into_iter().map(with_records).collect())
+    }
+
+    /// What a cluster needs to know of a record; `None` when it takes no part in matching.
+    fn live(&self, record: &Record) -> Option<Live> {
+        let details = record::details(&self.definitions, record)?;
+        let source = &record.id.source;
+        let never = details.never_link.iter().map(|id| self.store.key.record(&RecordId::new(source.clone(), id)));
+        let facts = Standard::of(source, &details).facts();
+        Some(Live { facts, never: never.collect(), protection: details.protection })
+    }
+
+    /// Deletes keys that their record does not list: left by workers that were overtaken.
+    async fn repair(
+        &self,
+        blocks: &BTreeMap<&String, records::Block>,
+        known: &HashMap<RecordHandle, Stored>,
+        most: usize,
+    ) -> Result<(), Failure> {
+        let open = blocks.iter().filter(|(_, block)| block.members.len() <= most);
+        let entries = open.flat_map(|(key, block)| block.members.iter().map(move |member| (*key, member)));
+        let stray = entries.filter(|(key, member)| !lists(known, member, key));
+        let deletes = stray.map(|(key, member)| {
+            let rev = known.get(member).map_or(0, |stored| stored.rev);
+            records::unfile(&self.store.records, key, member, rev)
+        });
+        tasks::all(AT_ONCE, deletes.collect()).await?;
+        Ok(())
+    }
+
+    /// A key has become saturated, or is no more: everything filed under it is looked at again, so that what links
+    /// hold does not depend on who came before the limit. The mark is set last: after a crash it is all done again.
+    async fn reconsider(
+        &self,
+        key: &String,
+        besides: &BTreeSet<&RecordHandle>,
+        in_hand: &BTreeSet<String>,
+    ) -> Result<(), Failure> {
+        let mut in_hand = in_hand.clone();
+        in_hand.insert(key.clone());
+        for _ in 0..TRIES {
+            let members = records::block(&self.store.records, key, None).await?.members;
+            let is_saturated = members.len() > self.model.saturation();
+            tracing::warn!(members = members.len(), is_saturated, "a blocking key crossed the saturation limit");
+            let known = records::read(&self.store.records, &members, self.now()).await?;
+            let again = known.into_iter().filter(|(handle, _)| !besides.contains(handle));
+            let bumps = again.map(|(handle, stored)| self.look_again(handle, stored));
+            let arrived = tasks::all(AT_ONCE, bumps.collect()).await?.into_iter().flatten().collect();
+            self.converge(arrived, &in_hand).await?;
+            records::mark(&self.store.records, key, is_saturated).await?;
+            let now = records::block(&self.store.records, key, Some(self.model.saturation() + 1)).await?;
+            if (now.members.len() > self.model.saturation()) == is_saturated {
+                return Ok(());
+            }
+        }
+        Err(StoreError::Conflict.into())
+    }
+
+    /// Gives a record a new version without changing it, which voids every edge it has.
+    async fn look_again(&self, handle: RecordHandle, stored: Stored) -> Result<Option<Arrived>, Failure> {
+        let Some(record) = stored.record else { return Ok(None) };
+        let rev = next_rev(Some(stored.rev), self.now());
+        match self.write_record(&handle, Some(stored.rev), rev, &record).await {
+            Ok(()) => {
+                let (last, kept_keys) = (Some(stored.rev), record.keys.clone());
+                Ok(Some(Arrived { handle, last, rev, record, kept_keys, is_repeat: false }))
+            }
+            // It has changed meanwhile: whoever changed it reads the key after us.
+            Err(StoreError::Conflict) => Ok(None),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Steps 4 to 7 for one group. Returns how many people were written.
+    async fn settle(
+        &self,
+        group: Group,
+        known_roots: &Roots,
+        known: HashMap<RecordHandle, Stored>,
+    ) -> Result<u64, Failure> {
+        let mut roots = known_roots.only(&group.handles);
+        let mut conflicts = 0;
+        loop {
+            match self.commit(&group, &roots).await {
+                Ok(Committed::Done { cluster, epoch, before }) => {
+                    let changed = epoch.map(|epoch| (epoch, before));
+                    return self.project(&cluster, changed, known).await;
+                }
+                Ok(Committed::Joined) => {}
+                Err(Failure::Store(StoreError::Conflict)) => {
+                    conflicts += 1;
+                    if conflicts == TRIES {
+                        return Err(StoreError::Conflict.into());
+                    }
+                    tokio::time::sleep(PAUSE * conflicts).await;
+                }
+                Err(error) => return Err(error),
+            }
+            roots = Roots::default();
+            self.load_roots(&mut roots, group.handles.clone()).await?;
+        }
+    }
+
+    /// Steps 4 to 6, once.
+    async fn commit(&self, group: &Group, roots: &Roots) -> Result<Committed, Failure> {
+        let now = self.now();
+        let mut with_cluster: Vec<(&RecordHandle, &Root, &Cluster)> =
+            roots.heads.iter().filter_map(|(handle, root)| Some((handle, root, root.cluster.as_ref()?))).collect();
+        // The largest stays where it is; ties go to the lowest handle.
+        with_cluster.sort_by(|x, y| y.2.members.len().cmp(&x.2.members.len()).then_with(|| x.0.cmp(y.0)));
+        let is_all = with_cluster.len() <= MOST_ROOTS;
+        with_cluster.truncate(MOST_ROOTS);
+
+        let absent: BTreeMap<&RecordHandle, Option<u64>> =
+            roots.heads.iter().filter(|(_, root)| root.cluster.is_none()).map(|(h, root)| (h, root.epoch)).collect();
+        let (home, home_epoch) = match with_cluster.first() {
+            Some((handle, root, _)) => ((*handle).clone(), root.epoch),
+            None => match absent.first_key_value() {
+                Some((handle, epoch)) => ((*handle).clone(), *epoch),
+                None => return Err(StoreError::Conflict.into()),
+            },
+        };
+        // What has no cluster yet can be pointed here before the commit: nothing is in it that could be lost.
+        let pointers = absent.iter().filter(|(handle, _)| ***handle != home);
+        let pointers = pointers
+            .map(|(handle, expired)| records::start_elsewhere(&self.store.records, handle, *expired, &home, now));
+        tasks::all(AT_ONCE, pointers.collect()).await?;
+
+        let highest = roots.heads.values().filter_map(|root| root.epoch).max();
+        let epoch = next_rev(highest, now);
+        let clusters: Vec<&Cluster> = with_cluster.iter().map(|(_, _, cluster)| *cluster).collect();
+        let (news, edges) = if is_all { (&group.news[..], group.edges.clone()) } else { (&[][..], BTreeSet::new()) };
+        let cluster = join(&self.model, &clusters, news, &edges, epoch, now);
+        let before: BTreeSet<_> = clusters.iter().flat_map(|cluster| cluster.people.keys().cloned()).collect();
+        if let [only] = &clusters[..]
+            && **only == cluster
+        {
+            return Ok(Committed::Done { cluster, epoch: None, before });
+        }
+        let joined = with_cluster.iter().skip(1);
+        let commit = Commit {
+            root: (home, home_epoch),
+            epoch,
+            cluster: &cluster,
+            expires: cluster.live().next().is_none().then_some(now + REMEMBERED_SECONDS),
+            joined: joined.filter_map(|(handle, root, _)| Some(((*handle).clone(), root.epoch?))).collect(),
+            chunked: with_cluster.iter().filter(|(_, root, _)| root.chunked).map(|(h, _, _)| (*h).clone()).collect(),
+        };
+        records::commit(&self.store.records, commit).await?;
+        Ok(if is_all { Committed::Done { cluster, epoch: Some(epoch), before } } else { Committed::Joined })
+    }
+
+    /// Step 7: projects the people of a cluster that changed at an epoch, or all of them to finish what a crash left.
+    /// Returns how many were written.
+    async fn project(
+        &self,
+        cluster: &Cluster,
+        changed: Option<(u64, BTreeSet<fc_model::PersonId>)>,
+        mut known: HashMap<RecordHandle, Stored>,
+    ) -> Result<u64, Failure> {
+        let is_changed = |epoch: u64| changed.as_ref().is_none_or(|(at, _)| *at == epoch);
+        let people: Vec<_> = cluster.people.iter().filter(|(_, person)| is_changed(person.epoch)).collect();
+        // A record is used as it was read if the cluster knows no later version of it.
+        known.retain(|handle, stored| cluster.members.get(handle).is_some_and(|member| member.rev <= stored.rev));
+        let missing: Vec<&RecordHandle> =
+            people.iter().flat_map(|(_, person)| &person.records).filter(|h| !known.contains_key(*h)).collect();
+        known.extend(records::read(&self.store.records, missing, self.now()).await?);
+
+        let here = people.into_iter().filter_map(|(id, person)| {
+            let view = view::view(&self.definitions, &self.model, &self.store.key, id, person, cluster, &known)?;
+            let is_new = changed.as_ref().is_some_and(|(_, before)| !before.contains(id));
+            Some(Projection { person: id.clone(), epoch: person.epoch, standing: Standing::Here(view), is_new })
+        });
+        let former = cluster.former.iter().filter(|(_, former)| is_changed(former.epoch)).map(|(id, former)| {
+            let standing = former.moved_to.clone().map_or(Standing::Gone, Standing::MovedTo);
+            Projection { person: id.clone(), epoch: former.epoch, standing, is_new: false }
+        });
+        let taken: BTreeSet<RecordHandle> = cluster.live().map(|(handle, _, _)| handle.clone()).collect();
+        let mut written = 0;
+        // Survivors before those that moved: nobody is missing in between.
+        for projections in [here.collect::<Vec<_>>(), former.collect()] {
+            let writes = projections
+                .iter()
+                .map(|wanted| people::project(&self.store.people, &self.store.key, wanted, &taken, self.now()));
+            written += tasks::all(AT_ONCE, writes.collect()).await?.into_iter().map(u64::from).sum::<u64>();
+        }
+        Ok(written)
+    }
+
+    /// Step 8.
+    async fn delete_obsolete(
+        &self,
+        arrived: impl Iterator<Item = &Arrived>,
+        in_hand: &BTreeSet<String>,
+    ) -> Result<(), Failure> {
+        let entries: Vec<(&String, &Arrived)> =
+            arrived.flat_map(|one| one.record.obsolete.iter().map(move |key| (key, one))).collect();
+        let deletes = entries.iter().map(|(key, one)| records::unfile(&self.store.records, key, &one.handle, one.rev));
+        tasks::all(AT_ONCE, deletes.collect()).await?;
+        let keys: BTreeSet<&String> = entries.iter().map(|(key, _)| *key).collect();
+        for key in records::marked(&self.store.records, keys).await? {
+            let most = self.model.saturation();
+            let block = records::block(&self.store.records, &key, Some(most + 1)).await?;
+            if block.members.len() <= most && !in_hand.contains(&key) {
+                self.reconsider(&key, &BTreeSet::new(), in_hand).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Reads heads and follows stubs until every handle has its root.
+    async fn load_roots(&self, roots: &mut Roots, handles: BTreeSet<RecordHandle>) -> Result<(), Failure> {
+        // From where each handle's way has come so far.
+        let mut ways: Vec<(RecordHandle, RecordHandle)> = handles
+            .into_iter()
+            .filter(|handle| !roots.of.contains_key(handle))
+            .map(|handle| (handle.clone(), handle))
+            .collect();
+        while !ways.is_empty() {
+            let wanted: BTreeSet<RecordHandle> =
+                ways.iter().map(|(_, at)| at.clone()).filter(|at| !roots.heads.contains_key(at)).collect();
+            let heads: HashMap<RecordHandle, Head<Cluster>> =
+                records::heads(&self.store.records, &wanted, self.now()).await?;
+            let mut stubs: HashMap<RecordHandle, RecordHandle> = HashMap::new();
+            for (handle, head) in heads {
+                let Head { epoch, content, chunked } = head;
+                match content {
+                    Some(Held::Stub(to)) => {
+                        stubs.insert(handle, to);
+                    }
+                    Some(Held::Root(cluster)) => {
+                        roots.heads.insert(handle, Root { epoch, cluster: Some(cluster), chunked });
+                    }
+                    None => {
+                        roots.heads.insert(handle, Root { epoch, cluster: None, chunked });
+                    }
+                }
+            }
+            let mut on = Vec::new();
+            for (handle, at) in ways {
+                match stubs.get(&at) {
+                    Some(to) => on.push((handle, to.clone())),
+                    None => {
+                        roots.of.insert(handle, at);
+                    }
+                }
+            }
+            ways = on;
+        }
+        Ok(())
+    }
+}
+
+/// What a commit came to.
+enum Committed {
+    /// Everything is in one cluster. `epoch` is `None` when it was so before; `before` are the people there were.
+    Done { cluster: Cluster, epoch: Option<u64>, before: BTreeSet<fc_model::PersonId> },
+    /// Many clusters were joined, but not all yet: go on.
+    Joined,
+}
+
+/// Whether a record, as it was read, is filed under a key.
+fn lists(known: &HashMap<RecordHandle, Stored>, handle: &RecordHandle, key: &String) -> bool {
+    known.get(handle).and_then(|stored| stored.record.as_ref()).is_some_and(|record| record.keys.contains(key))
+}
+
+impl Roots {
+    /// Whether a record was committed at a version or a later one.
+    fn knows(&self, handle: &RecordHandle, rev: u64) -> bool {
+        let root = self.of.get(handle).and_then(|root| self.heads.get(root));
+        root.and_then(|root| root.cluster.as_ref()).is_some_and(|cluster| cluster.knows(handle, rev))
+    }
+
+    /// The part that concerns some records.
+    fn only(&self, handles: &BTreeSet<RecordHandle>) -> Self {
+        let of: HashMap<_, _> =
+            handles.iter().filter_map(|handle| Some((handle.clone(), self.of.get(handle)?.clone()))).collect();
+        let heads = of.values().filter_map(|root| Some((root.clone(), self.heads.get(root)?.clone()))).collect();
+        Self { of, heads }
+    }
+
+    /// Groups records whose clusters an edge, or a common head, makes one.
+    fn group(&self, found: Vec<(News, BTreeSet<Edge>)>) -> Vec<Group> {
+        let root = |handle: &RecordHandle| self.of.get(handle).cloned().unwrap_or_else(|| handle.clone());
+        let mut groups: Vec<Group> = Vec::new();
+        // Which group a root belongs to; groups that were joined lead on.
+        let mut group_of: HashMap<RecordHandle, usize> = HashMap::new();
+        for (news, edges) in found {
+            let ends = edges.iter().flat_map(|edge| [edge.a.0.clone(), edge.b.0.clone()]);
+            let handles: BTreeSet<RecordHandle> = ends.chain([news.handle.clone()]).collect();
+            let touched: BTreeSet<RecordHandle> = handles.iter().map(root).collect();
+            let met: BTreeSet<usize> = touched.iter().filter_map(|root| group_of.get(root).copied()).collect();
+            let mut whole = Group { handles, news: vec![news], edges };
+            for place in &met {
+                let other = std::mem::take(&mut groups[*place]);
+                whole.handles.extend(other.handles);
+                whole.news.extend(other.news);
+                whole.edges.extend(other.edges);
+            }
+            let place = groups.len();
+            for at in group_of.values_mut().filter(|at| met.contains(at)) {
+                *at = place;
+            }
+            group_of.extend(touched.into_iter().map(|root| (root, place)));
+            groups.push(whole);
+        }
+        groups.retain(|group| !group.news.is_empty());
+        groups
+    }
+}
