@@ -1,0 +1,147 @@
+//! Who is beside a person: family as the case management system states it, then others at the same address.
+
+use crate::{
+    Family, flags,
+    page::{self, Relative},
+    read::Opened,
+};
+use fc_access::{PersonLine, Refusal, Sight, ask_words};
+use fc_model::{PersonId, RecordHandle, Summary, person::Household};
+use fc_store::{StoreError, people::Occupant, people_reads};
+use std::collections::BTreeSet;
+use tokio::task::JoinSet;
+
+/// Stated relationships that are resolved; the largest families on record have a third of it.
+const MOST_STATED: usize = 60;
+/// Households that are asked, the current and newest first: two addresses, each known by number and by postcode.
+const MOST_HOUSEHOLDS: usize = 4;
+/// People read of a household.
+const MOST_OCCUPANTS: u32 = 24;
+/// More people than this at one address at one time are a care home, a hostel or a shared house: not listed.
+const COMMUNAL: usize = 12;
+
+const SAME_ADDRESS: &str = "Other people recorded at this address. They may not be related and may have moved. Check \
+                            before treating them as family.";
+const NOBODY_ELSE: &str = "No one else is recorded at this address.";
+const MANY: &str = "Many people share this address, so we do not list them.";
+
+/// Reads, in one round, who is beside an open person.
+pub(crate) async fn of(family: &Family, opened: &Opened<'_>) -> Result<page::Family, Refusal> {
+    let handles: BTreeSet<RecordHandle> = opened
+        .said(family, &opened.view.relationships)
+        .map(|said| said.value.related.clone())
+        .take(MOST_STATED)
+        .collect();
+    let handles: Vec<RecordHandle> = handles.into_iter().collect();
+    let asked = if opened.rules.shows_housemates() { households(family, opened) } else { Vec::new() };
+    let people = &family.store.people;
+    let (located, occupants) = tokio::join!(people_reads::located(people, &handles), occupants(family, &asked));
+    let (located, occupants) = (located?, occupants?);
+
+    let line = |summary: &Summary, sight: Sight| {
+        PersonLine::of(summary, sight, &opened.rules, &family.definitions.council.cms, &ask_words(&family.definitions))
+    };
+    let mut stated: Vec<Relative> = Vec::new();
+    for said in opened.said(family, &opened.view.relationships) {
+        // Somebody who must not be known of, and somebody of whom no record is here, are left out alike.
+        let Some((_, found)) = located.iter().find(|(handle, _)| *handle == said.value.related) else { continue };
+        let Some(person) = line(&found.summary, opened.rules.relative(&found.summary)) else { continue };
+        let relationship = &said.value.relationship;
+        let twice = stated.iter().any(|known| known.person.id == person.id && known.relationship == relationship.words);
+        if found.person == opened.view.id || twice {
+            continue;
+        }
+        stated.push(Relative {
+            person,
+            relationship: relationship.words.clone(),
+            from: relationship.from,
+            to: relationship.to,
+            source: flags::source_named(family, &said.source),
+        });
+    }
+    stated.sort_by_key(|relative| relative.to.is_some());
+
+    let (mut others, communal) = together(opened, &asked, occupants);
+    others
+        .retain(|other| other.id != opened.view.id && stated.iter().all(|known| known.person.id != other.id.as_str()));
+    let same_address: Vec<PersonLine> =
+        others.iter().filter_map(|other| line(other, opened.rules.housemate(other))).collect();
+    let cms = &family.definitions.council.cms;
+    Ok(page::Family {
+        stated,
+        stated_words: format!(
+            "Family as {cms} records it. Fathers are often missing. Not listed? Link them in {cms}; they show tomorrow."
+        ),
+        same_address_words: match (opened.rules.shows_housemates(), communal, same_address.is_empty()) {
+            (false, ..) => String::new(),
+            (true, true, true) => MANY.to_owned(),
+            (true, true, false) => format!("{SAME_ADDRESS} {MANY}"),
+            (true, false, false) => SAME_ADDRESS.to_owned(),
+            (true, false, true) => NOBODY_ELSE.to_owned(),
+        },
+        same_address,
+    })
+}
+
+/// The stays to ask about: current and newest first, never at a confidential address.
+fn households(family: &Family, opened: &Opened<'_>) -> Vec<Household> {
+    let confidential = opened.confidential_households(family);
+    let mut stays: Vec<&Household> =
+        opened.view.households.iter().filter(|stay| !confidential.contains(&stay.key)).collect();
+    stays.sort_by_key(|stay| (stay.to.is_some(), std::cmp::Reverse(stay.to), std::cmp::Reverse(stay.from)));
+    let mut asked: Vec<Household> = Vec::new();
+    for stay in stays {
+        if asked.len() < MOST_HOUSEHOLDS && asked.iter().all(|known| known.key != stay.key) {
+            asked.push(stay.clone());
+        }
+    }
+    asked
+}
+
+/// Who is in each household, in the order asked.
+async fn occupants(family: &Family, asked: &[Household]) -> Result<Vec<Vec<Occupant>>, StoreError> {
+    let mut reading = JoinSet::new();
+    for (place, stay) in asked.iter().enumerate() {
+        let (people, key) = (family.store.people.clone(), stay.key.clone());
+        reading.spawn(async move { (place, people_reads::household(&people, &key, MOST_OCCUPANTS).await) });
+    }
+    let mut found: Vec<Vec<Occupant>> = asked.iter().map(|_| Vec::new()).collect();
+    while let Some(read) = reading.join_next().await {
+        let (place, occupants) = read.map_err(|_| StoreError::Unavailable {
+            operation: "Query",
+            place: family.store.people.name().to_owned(),
+            reason: "the read did not end".to_owned(),
+        })?;
+        found[place] = occupants?;
+    }
+    Ok(found)
+}
+
+/// The people who lived there at the same time, and whether an address was left out because many do.
+fn together(opened: &Opened<'_>, asked: &[Household], occupants: Vec<Vec<Occupant>>) -> (Vec<Summary>, bool) {
+    let mut listed: Vec<Summary> = Vec::new();
+    let mut left_out: BTreeSet<PersonId> = BTreeSet::new();
+    let mut communal = false;
+    for (stay, occupants) in asked.iter().zip(occupants) {
+        let full = occupants.len() >= MOST_OCCUPANTS as usize;
+        let ours: Vec<&Household> = opened.view.households.iter().filter(|own| own.key == stay.key).collect();
+        let shared = |occupant: &Occupant| {
+            occupant.stays.iter().any(|theirs| ours.iter().any(|own| theirs.key == own.key && theirs.overlaps(own)))
+        };
+        let beside: Vec<Summary> = occupants
+            .into_iter()
+            .filter(|occupant| shared(occupant) && opened.rules.housemate(&occupant.summary) != Sight::Nothing)
+            .map(|occupant| occupant.summary)
+            .collect();
+        if full || beside.len() > COMMUNAL {
+            communal = true;
+            left_out.extend(beside.into_iter().map(|person| person.id));
+        } else {
+            listed.extend(beside);
+        }
+    }
+    // One address has two keys: whoever is left out under one is not listed under the other.
+    let mut seen = BTreeSet::new();
+    listed.retain(|person| !left_out.contains(&person.id) && seen.insert(person.id.clone()));
+    (listed, communal)
+}

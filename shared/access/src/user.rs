@@ -1,0 +1,192 @@
+//! Who is asking: read from the claims of a token that the edge or the sign-in has already checked.
+
+use fc_model::StaffId;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+use std::collections::{BTreeSet, HashMap};
+
+/// Longest user id that is taken; directory ids are 36 characters.
+const LONGEST_ID: usize = 128;
+/// Longest name that is kept.
+const LONGEST_NAME: usize = 120;
+
+/// What the council's directory lets someone do here.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Role {
+    /// Looks people up.
+    SocialWorker,
+    /// Looks people up, and sees who looked at what.
+    TeamManager,
+    /// Decides uncertain matches.
+    Steward,
+    /// Sees what is held, for how long, and who saw it.
+    InformationGovernance,
+}
+
+impl Role {
+    /// The name of the app role in the council's directory.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::SocialWorker => "social-worker",
+            Self::TeamManager => "team-manager",
+            Self::Steward => "steward",
+            Self::InformationGovernance => "information-governance",
+        }
+    }
+
+    /// A role by its name; `None` for any that is not ours. Case and the kind of separator do not matter, since
+    /// directories have their own habits: `SocialWorker`, `social_worker`.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        let plain: String = text.chars().filter(char::is_ascii_alphanumeric).map(|c| c.to_ascii_lowercase()).collect();
+        [Self::SocialWorker, Self::TeamManager, Self::Steward, Self::InformationGovernance]
+            .into_iter()
+            .find(|role| role.as_str().replace('-', "") == plain)
+    }
+}
+
+/// A signed-in user.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct User {
+    /// The directory's own id: it outlives a change of name or e-mail.
+    pub id: String,
+    /// Name as shown on the page and kept in the audit trail.
+    pub name: String,
+    /// E-mail, when the token has it.
+    pub email: Option<String>,
+    /// Their id in the staff directory, for one's own caseload, when the token has it.
+    pub staff_id: Option<StaffId>,
+    /// What they may do. Empty: nothing.
+    pub roles: BTreeSet<Role>,
+}
+
+impl std::fmt::Debug for User {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("User").field("roles", &self.roles).finish_non_exhaustive()
+    }
+}
+
+/// The claims name nobody.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the token names no user")]
+pub struct Nobody;
+
+impl User {
+    /// From the claims of an ID token or an access token, as JSON.
+    ///
+    /// The id is `oid` (Entra ID's, the same for every application) or else `sub`. Roles come from `roles` alone:
+    /// groups are left out of tokens when there are many, so they cannot be relied on to be absent or present.
+    ///
+    /// # Errors
+    /// When there is no usable id.
+    pub fn from_claims(claims: &Map<String, Value>) -> Result<Self, Nobody> {
+        let text = |name: &str| claims.get(name).and_then(Value::as_str).map(str::trim).filter(|text| !text.is_empty());
+        let id = text("oid").or_else(|| text("sub")).ok_or(Nobody)?;
+        if id.len() > LONGEST_ID || id.chars().any(|c| c.is_control() || c.is_whitespace()) {
+            return Err(Nobody);
+        }
+        let email = text("email").or_else(|| text("preferred_username")).map(str::to_owned);
+        let name = text("name").or(email.as_deref()).unwrap_or(id);
+        Ok(Self {
+            id: id.to_owned(),
+            name: name.chars().filter(|c| !c.is_control()).take(LONGEST_NAME).collect(),
+            staff_id: text("staff_id").or_else(|| text("employeeid")).and_then(|id| StaffId::parse(id).ok()),
+            roles: claims.get("roles").map(roles).unwrap_or_default(),
+            email,
+        })
+    }
+
+    /// From the claims of API Gateway's JWT authorizer, which flattens every claim to one string: a list of roles
+    /// arrives as `[social-worker team-manager]`.
+    ///
+    /// # Errors
+    /// When there is no usable id.
+    pub fn from_gateway(claims: &HashMap<String, String>) -> Result<Self, Nobody> {
+        Self::from_claims(&claims.iter().map(|(name, value)| (name.clone(), Value::String(value.clone()))).collect())
+    }
+
+    /// Whether they may look people up. Everyone else is turned away (deny by default): stewards and information
+    /// governance have their own screens, which need no search for people.
+    #[must_use]
+    pub fn may_look_people_up(&self) -> bool {
+        self.roles.contains(&Role::SocialWorker) || self.roles.contains(&Role::TeamManager)
+    }
+}
+
+/// Roles from a claim in any of the forms it is seen in: a JSON list, that list as text, API Gateway's `[a b]`, or one
+/// name alone. What is not ours is ignored.
+fn roles(claim: &Value) -> BTreeSet<Role> {
+    match claim {
+        Value::Array(list) => list.iter().filter_map(Value::as_str).filter_map(Role::parse).collect(),
+        Value::String(text) => match serde_json::from_str::<Vec<String>>(text) {
+            Ok(list) => list.iter().filter_map(|role| Role::parse(role)).collect(),
+            Err(_) => text
+                .trim()
+                .trim_start_matches('[')
+                .trim_end_matches(']')
+                .split([' ', ','])
+                .filter_map(Role::parse)
+                .collect(),
+        },
+        _ => BTreeSet::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn user(claims: Value) -> Result<User, Nobody> {
+        User::from_claims(claims.as_object().unwrap())
+    }
+
+    fn roles_of(claim: Value) -> Vec<&'static str> {
+        user(json!({"sub": "amira", "roles": claim})).unwrap().roles.into_iter().map(Role::as_str).collect()
+    }
+
+    #[test]
+    fn roles_are_read_in_every_form_a_token_gives_them() {
+        let both = ["social-worker", "team-manager"];
+        assert_eq!(roles_of(json!(["social-worker", "team-manager"])), both);
+        assert_eq!(roles_of(json!("[social-worker team-manager]")), both);
+        assert_eq!(roles_of(json!(r#"["social-worker","team-manager"]"#)), both);
+        assert_eq!(roles_of(json!("social-worker, team-manager")), both);
+        assert_eq!(roles_of(json!("SocialWorker")), ["social-worker"]);
+    }
+
+    #[test]
+    fn a_role_that_is_not_ours_gives_nothing() {
+        for claim in
+            [json!("admin"), json!(["social worker manager"]), json!("[]"), json!(""), json!({"a": 1}), json!(7)]
+        {
+            assert!(roles_of(claim.clone()).is_empty(), "{claim}");
+        }
+        assert!(user(json!({"sub": "amira"})).unwrap().roles.is_empty(), "no roles in the token");
+        assert!(!user(json!({"sub": "amira", "groups": ["social-worker"]})).unwrap().may_look_people_up());
+    }
+
+    #[test]
+    fn only_those_who_work_with_families_look_people_up() {
+        let may = |role: &str| user(json!({"sub": "u", "roles": [role]})).unwrap().may_look_people_up();
+        assert!(may("social-worker") && may("team-manager"));
+        assert!(!may("steward") && !may("information-governance"));
+    }
+
+    #[test]
+    fn a_token_without_a_user_is_refused() {
+        let long = "x".repeat(LONGEST_ID + 1);
+        for claims in [json!({}), json!({"sub": ""}), json!({"sub": 7}), json!({"sub": "a b"}), json!({"sub": long})] {
+            assert_eq!(user(claims.clone()), Err(Nobody), "{claims}");
+        }
+    }
+
+    #[test]
+    fn the_directory_id_is_preferred_and_the_name_is_what_people_read() {
+        let amira =
+            user(json!({"sub": "pairwise", "oid": "00-1", "name": "Amira\nShah", "email": "a@c.gov.uk"})).unwrap();
+        assert_eq!((amira.id.as_str(), amira.name.as_str()), ("00-1", "AmiraShah"));
+    }
+}

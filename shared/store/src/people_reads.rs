@@ -1,0 +1,119 @@
+//! Reading the people table: what searching and opening a person ask of it. Eventually consistent, and every read has a
+//! known largest size.
+
+use crate::{
+    Query, StoreError, Table,
+    people::{Located, Occupant, Standing, household_pk, is_gone, record_key, standing, summary_key, view_key},
+};
+use fc_model::{PersonId, PersonView, RecordHandle, Staff, Summary, search_keys::Filed};
+use serde::de::DeserializeOwned;
+
+/// Search entries of one partition, the youngest first.
+#[derive(Debug, Default)]
+pub struct Entries {
+    /// Whoever is filed there.
+    pub filed: Vec<Filed>,
+    /// Whether there were more than were asked for.
+    pub more: bool,
+}
+
+/// Search entries of a partition, at most `limit`. IAM: `dynamodb:Query`.
+///
+/// # Errors
+/// When the table cannot be read.
+pub async fn entries(people: &Table, pk: &str, limit: u32) -> Result<Entries, StoreError> {
+    let page = people.query(&Query::of(pk).limit(limit)).await?;
+    let filed = page.items.iter().filter(|item| !is_gone(item)).filter_map(|item| Filed::parse(&item.key.sk)).collect();
+    Ok(Entries { filed, more: page.next.is_some() })
+}
+
+/// Who has a case ID, at most `limit`; `pk` is [`crate::people::case_pk`]. IAM: `dynamodb:Query`.
+///
+/// # Errors
+/// When the table cannot be read.
+pub async fn with_case_id(people: &Table, pk: &str, limit: u32) -> Result<Vec<PersonId>, StoreError> {
+    let page = people.query(&Query::of(pk).limit(limit)).await?;
+    Ok(page.items.iter().filter(|item| !is_gone(item)).filter_map(|item| PersonId::parse(&item.key.sk).ok()).collect())
+}
+
+/// Summaries of people, in no order. Always one call for up to 99 people, none included: how many calls a request makes
+/// must not tell whether somebody was there. IAM: `dynamodb:BatchGetItem`.
+///
+/// # Errors
+/// When the table cannot be read.
+pub async fn summaries(people: &Table, ids: &[PersonId]) -> Result<Vec<Summary>, StoreError> {
+    let mut keys: Vec<_> = ids.iter().map(summary_key).collect();
+    if keys.is_empty() {
+        keys.push(summary_key(&PersonId::random()));
+    }
+    here(&people.batch_get(&keys, false).await?)
+}
+
+/// A person's view. IAM: `dynamodb:GetItem`.
+///
+/// # Errors
+/// When the table cannot be read.
+pub async fn view(people: &Table, id: &PersonId) -> Result<Standing<PersonView>, StoreError> {
+    match people.get(&view_key(id), false).await? {
+        Some(item) => standing(&item),
+        None => Ok(Standing::Gone),
+    }
+}
+
+/// The people that records belong to, with the record each was found by; records that belong to nobody are left out. One
+/// call for up to 100 records. IAM: `dynamodb:BatchGetItem`.
+///
+/// # Errors
+/// When the table cannot be read.
+pub async fn located(people: &Table, records: &[RecordHandle]) -> Result<Vec<(RecordHandle, Located)>, StoreError> {
+    let keys: Vec<_> = records.iter().map(record_key).collect();
+    if keys.is_empty() {
+        return Ok(Vec::new());
+    }
+    let items = people.batch_get(&keys, false).await?;
+    let mut found = Vec::with_capacity(items.len());
+    for item in &items {
+        let Some(place) = keys.iter().position(|key| *key == item.key) else { continue };
+        if let Standing::Here(located) = standing(item)? {
+            found.push((records[place].clone(), located));
+        }
+    }
+    Ok(found)
+}
+
+/// Who lives or lived in a household, at most `limit`; `hash` is [`fc_model::person::Household::key`]. IAM:
+/// `dynamodb:Query`.
+///
+/// # Errors
+/// When the table cannot be read.
+pub async fn household(people: &Table, hash: &str, limit: u32) -> Result<Vec<Occupant>, StoreError> {
+    here(&people.query(&Query::of(household_pk(hash)).limit(limit)).await?.items)
+}
+
+/// Workers of the staff directory, in the order of `keys` ([`crate::people::staff_key`]), `None` for those not in it. One
+/// call for up to 100. IAM: `dynamodb:BatchGetItem`.
+///
+/// # Errors
+/// When the table cannot be read.
+pub async fn staff(people: &Table, keys: &[crate::Key]) -> Result<Vec<Option<Staff>>, StoreError> {
+    if keys.is_empty() {
+        return Ok(Vec::new());
+    }
+    let items = people.batch_get(keys, false).await?;
+    keys.iter()
+        .map(|key| match items.iter().find(|item| item.key == *key).map(standing).transpose()? {
+            Some(Standing::Here(staff)) => Ok(Some(staff)),
+            _ => Ok(None),
+        })
+        .collect()
+}
+
+fn here<T: DeserializeOwned>(items: &[crate::Item]) -> Result<Vec<T>, StoreError> {
+    let mut found = Vec::with_capacity(items.len());
+    for item in items {
+        if let Standing::Here(content) = standing(item)? {
+            found.push(content);
+        }
+    }
+    Ok(found)
+}
