@@ -113,6 +113,7 @@ pub(crate) struct Input<R> {
     decoded: Vec<u8>,
     given: usize,
     ended: bool,
+    after_return: bool,
     pub(crate) budget: usize,
     pub(crate) last_byte: Option<u8>,
 }
@@ -144,6 +145,7 @@ impl<R: Read> Input<R> {
             decoded: Vec::new(),
             given: 0,
             ended: false,
+            after_return: false,
             budget: usize::MAX,
             last_byte: None,
         };
@@ -175,18 +177,33 @@ impl<R: Read> Input<R> {
 }
 
 impl<R: Read> Read for Input<R> {
+    /// Line ends of every kind become `\n`, so that line numbers are those an editor shows.
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         if self.budget == 0 {
             return Err(io::Error::from(io::ErrorKind::FileTooLarge));
         }
         let most = buffer.len().min(self.budget);
-        let buffer = &mut buffer[..most];
-        let read = if self.decoder.is_some() { self.read_decoded(buffer)? } else { self.read_raw(buffer)? };
-        self.budget -= read;
-        if let Some(last) = buffer[..read].last() {
-            self.last_byte = Some(*last);
+        loop {
+            let buffer = &mut buffer[..most];
+            let read = if self.decoder.is_some() { self.read_decoded(buffer)? } else { self.read_raw(buffer)? };
+            let mut kept = 0;
+            for at in 0..read {
+                let byte = buffer[at];
+                if byte == b'\n' && std::mem::take(&mut self.after_return) {
+                    continue;
+                }
+                self.after_return = byte == b'\r';
+                buffer[kept] = if self.after_return { b'\n' } else { byte };
+                kept += 1;
+            }
+            if kept > 0 || read == 0 {
+                self.budget -= kept;
+                if kept > 0 {
+                    self.last_byte = Some(buffer[kept - 1]);
+                }
+                return Ok(kept);
+            }
         }
-        Ok(read)
     }
 }
 

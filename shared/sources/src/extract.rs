@@ -438,7 +438,7 @@ impl<R: Read> Reader<'_, R> {
             problems.push(CellProblem { line, column: "(row)".into(), field: None, reason: Reason::TooManyCells });
         }
         let mut cells = cells;
-        let unfinished = self.csv.get_ref().last_byte.is_none_or(|byte| !matches!(byte, b'\n' | b'\r'));
+        let unfinished = self.csv.get_ref().last_byte.is_none_or(|byte| byte != b'\n');
         if cells.len() < width && last && unfinished {
             self.cut_short = true;
             let column = self.header.names[cells.len() - 1].clone();

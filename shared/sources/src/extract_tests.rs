@@ -1,1 +1,443 @@
+use super::*;
+use crate::{Definitions, Report};
+use fc_model::{Details, HandleKey, NameKind, Protection};
+use jiff::civil::date;
+use proptest::prelude::*;
+use std::{path::Path, sync::LazyLock};
 
+const TODAY: Date = date(2026, 3, 1);
+
+fn shipped() -> &'static Definitions {
+    static SHIPPED: LazyLock<Definitions> = LazyLock::new(|| {
+        Definitions::load_dir(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../../infra/sources")).unwrap()
+    });
+    &SHIPPED
+}
+
+fn feed(source: &str, name: &str) -> Feed {
+    shipped().get(&source.parse().unwrap()).unwrap().feed(&name.parse().unwrap()).unwrap().clone()
+}
+
+fn rows(feed: &Feed, bytes: &[u8]) -> Vec<Row> {
+    feed.reader(bytes, TODAY).unwrap().collect::<Result<_, _>>().unwrap()
+}
+
+/// What a file says of people, in its order.
+fn people(feed: &Feed, bytes: &[u8]) -> Vec<(String, Details)> {
+    rows(feed, bytes)
+        .into_iter()
+        .flat_map(|row| match row {
+            Row::Used { records, .. } => records,
+            _ => Vec::new(),
+        })
+        .filter_map(|(id, entry)| match entry {
+            Entry::Present(Content::Person(details)) => Some((id, *details)),
+            _ => None,
+        })
+        .collect()
+}
+
+fn report(feed: &Feed, bytes: &[u8]) -> Report {
+    Report::of(feed, bytes, TODAY).unwrap()
+}
+
+fn failure(feed: &Feed, bytes: &[u8]) -> FileError {
+    feed.reader(bytes, TODAY).err().or_else(|| feed.reader(bytes, TODAY).ok()?.find_map(Result::err)).unwrap()
+}
+
+/// A children's social care file with these columns and rows.
+fn csc(columns: &str, row: &str) -> Vec<u8> {
+    format!("Person ID,Person Type,Forename,Surname,Date Of Birth,{columns}\n{row}\n").into_bytes()
+}
+
+#[test]
+fn a_tenant_is_read_from_a_windows_file_with_semicolons() {
+    let file = b"PERSON_REF;FULL_NAME;DOB;SEX;ADDRESS;PHONE;TENANCY_START;TENANCY_END;LANDLORD;ARREARS;ARREARS_DATE;OFFICER;OFFICER_PHONE\r\nH1;QUILLFEATHER, Ms Sin\xE9ad (Shin);14-Feb-84;2;\"7 Lantern Row, Fenchester, FE1 2AB\";7700900123;01-Sep-19;;Fenchester Homes;1;03-Jan-26;Odette Marchbanks;01632 960701\r\n";
+    let found = people(&feed("housing", "people"), file);
+    let (id, person) = &found[0];
+    assert_eq!(id, "H1");
+    assert_eq!(person.names[0].forenames, ["Sinéad"]);
+    assert_eq!(person.names[0].surname, "QUILLFEATHER");
+    assert_eq!(person.names[1].kind, NameKind::Preferred);
+    assert_eq!(person.birth.unwrap().date.to_string(), "1984-02-14");
+    assert_eq!(person.addresses[0].display(), "7 Lantern Row, Fenchester, FE1 2AB");
+    assert_eq!(person.phones[0].as_str(), "07700900123", "the zero a spreadsheet lost");
+    let tenancy = &person.involvements[0];
+    assert_eq!(tenancy.current, Some(true));
+    assert_eq!(tenancy.contact.name.as_deref(), Some("Odette Marchbanks"));
+    assert_eq!(
+        (tenancy.facts[0].name.as_str(), tenancy.facts[0].value.as_str(), tenancy.facts[0].on),
+        ("rent_arrears", "Open", Some(date(2026, 1, 3)))
+    );
+}
+
+#[test]
+fn the_same_file_reads_the_same_in_every_encoding() {
+    let text = "Student Ref\tLegal Surname\tLegal Forename\tDOB\nE1\tThistlewood\tZoë\t20150302\n";
+    let feed = feed("schools", "people");
+    let utf16 = |order: fn(u16) -> [u8; 2]| text.encode_utf16().flat_map(order).collect::<Vec<u8>>();
+    let little = utf16(u16::to_le_bytes);
+    let mut marked = vec![0xFF, 0xFE];
+    marked.extend(&little);
+    let mut with_mark = b"\xEF\xBB\xBF".to_vec();
+    with_mark.extend(text.as_bytes());
+    let windows: Vec<u8> = text.chars().map(|c| c as u8).collect();
+    for (name, bytes) in [
+        ("UTF-16 LE", little),
+        ("with mark", marked),
+        ("UTF-16 BE", utf16(u16::to_be_bytes)),
+        ("UTF-8", text.into()),
+        ("UTF-8 with mark", with_mark),
+        ("Windows-1252", windows),
+    ] {
+        let found = people(&feed, &bytes);
+        assert_eq!(found[0].1.names[0].forenames, ["Zoë"], "{name}");
+    }
+}
+
+#[test]
+fn headings_may_drift_in_case_spacing_and_hyphens_and_the_delimiter_too() {
+    let file = b"person_id;FORE-NAME;SUR NAME;DateOfBirth\nP1;Barnaby;Quillfeather;14/02/2015\n";
+    let found = people(&feed("children_social_care", "people"), file);
+    assert_eq!(found[0].1.names[0].surname, "Quillfeather");
+}
+
+#[test]
+fn a_file_without_a_mandatory_column_is_told_which_and_what_it_has() {
+    let error =
+        failure(&feed("children_social_care", "people"), b"Person ID,Forename,Date Of Birth\nP1,Barnaby,14/02/2015\n");
+    assert_eq!(
+        error,
+        FileError::MissingColumns {
+            missing: vec!["Surname".into()],
+            found: vec!["Person ID".into(), "Forename".into(), "Date Of Birth".into()]
+        }
+    );
+    assert!(error.to_string().contains("lacks the column Surname"));
+}
+
+#[test]
+fn a_file_without_its_header_does_not_show_a_person_in_the_error() {
+    let error = failure(&feed("children_social_care", "people"), b"P1,Barnaby,Quillfeather,14/02/2015\n").to_string();
+    assert!(!error.contains("Barnaby") && !error.contains("Quillfeather"), "{error}");
+}
+
+#[test]
+fn an_empty_file_says_so_and_a_header_alone_has_no_rows() {
+    let feed = feed("children_social_care", "people");
+    for nothing in [&b""[..], b"\xEF\xBB\xBF", b"\n\n", b" , \n"] {
+        assert_eq!(failure(&feed, nothing), FileError::Empty);
+    }
+    assert_eq!(report(&feed, b"Person ID,Forename,Surname,Date Of Birth\n").rows, 0);
+}
+
+#[test]
+fn a_heading_over_two_columns_stops_the_file_only_if_we_read_it() {
+    let feed = feed("children_social_care", "people");
+    let twice = b"Person ID,Forename,Surname,Surname,Date Of Birth\n";
+    assert_eq!(failure(&feed, twice), FileError::DuplicateColumn("Surname".into()));
+    assert_eq!(
+        report(&feed, b"Person ID,Forename,Surname,Date Of Birth,Notes,Notes\n").columns_ignored,
+        ["Notes", "Notes"]
+    );
+}
+
+#[test]
+fn blank_rows_repeated_headers_and_totals_are_skipped_and_counted() {
+    let file = b"Person ID,Forename,Surname,Date Of Birth\nP1,Barnaby,Quillfeather,14/02/2015\n,,,\nPerson ID,Forename,Surname,Date Of Birth\nP2,Rosalind,Thistlewood,30/11/2012\nTotal,2,,\n";
+    let report = report(&feed("children_social_care", "people"), file);
+    assert_eq!((report.rows, report.used, report.rejected), (5, 2, 0));
+    assert_eq!(report.skipped.values().sum::<u64>(), 3);
+    assert_eq!(report.skipped.len(), 3, "{:?}", report.skipped);
+}
+
+#[test]
+fn only_a_row_without_id_or_without_anybody_is_rejected() {
+    let file = b"Person ID,Forename,Surname,Date Of Birth,NHS Number\n,Barnaby,Quillfeather,14/02/2015,\n4.86E+09,Barnaby,Quillfeather,14/02/2015,\nP3,UNKNOWN,,30/11/2012,\nP4,,,99/99/9999,943 476 5919\n";
+    let report = report(&feed("children_social_care", "people"), file);
+    let told: Vec<(u64, &str, Reason)> =
+        report.rejected_rows.iter().map(|row| (row.line, row.column.as_str(), row.reason)).collect();
+    assert_eq!(
+        told,
+        [
+            (2, "Person ID", Reason::NoRecordId),
+            (3, "Person ID", Reason::UnusableRecordId),
+            (4, "Surname", Reason::NobodyToName)
+        ]
+    );
+    assert_eq!((report.used, report.rejected_without_id), (1, 2));
+    assert!(
+        report.blanked.iter().any(|blanked| blanked.column == "Date Of Birth" && blanked.reason == Reason::NotADate)
+    );
+}
+
+#[test]
+fn one_bad_cell_never_removes_a_child() {
+    let file = csc(
+        "NHS Number,UPN,Postcode,Phone,Gender,Date Of Death",
+        "P1,Child,Barnaby,Quillfeather,31/02/2015,9434765918,A123,nowhere,ask gran,7,01/01/2099",
+    );
+    let feed = feed("children_social_care", "people");
+    let found = people(&feed, &file);
+    assert_eq!(found[0].1.names[0].display(), "Barnaby Quillfeather");
+    assert!(found[0].1.birth.is_none() && found[0].1.nhs_number.is_none() && found[0].1.phones.is_empty());
+    let report = report(&feed, &file);
+    let columns: Vec<&str> = report.blanked.iter().map(|blanked| blanked.column.as_str()).collect();
+    for column in ["Date Of Birth", "NHS Number", "UPN", "Postcode", "Phone", "Gender"] {
+        assert!(columns.contains(&column), "{column} not in {columns:?}");
+    }
+}
+
+#[test]
+fn only_agreed_fields_leave_the_reader() {
+    let file = csc("Ethnicity,Notes", "P1,Child,Barnaby,Quillfeather,14/02/2015,CANARY-ETHNICITY,CANARY-NOTES");
+    let feed = feed("children_social_care", "people");
+    let found = people(&feed, &file);
+    assert!(!serde_json::to_string(&found[0].1).unwrap().contains("CANARY"));
+    assert_eq!(report(&feed, &file).columns_ignored, ["Ethnicity", "Notes"]);
+}
+
+#[test]
+fn a_report_never_repeats_a_value() {
+    let file = csc(
+        "NHS Number,UPN,Postcode,Gender",
+        "P1,Child,Zephyrine,Canary?,1/1/1900,CANARY1,CANARY2,CANARY3,CANARY4\n,,Canary,Canary,,,,,",
+    );
+    let report = report(&feed("children_social_care", "people"), &file);
+    let told = format!("{report} {}", serde_json::to_string(&report).unwrap());
+    assert!(!told.to_lowercase().contains("canary") && !told.contains("Zephyrine"), "{told}");
+}
+
+#[test]
+fn an_unborn_child_has_an_expected_date_and_a_newborn_keeps_the_name_baby() {
+    let file = csc(
+        "Expected Date",
+        "P1,Unborn child,UNBORN,Quillfeather,,01/06/2026\nP2,Unborn child,Unborn,Thistlewood,20/05/2026,\nP3,Child,BABY,Okonjo,20/02/2026,\nP4,Child,Baby of Rosalind,Okonjo,20/02/2026,",
+    );
+    let found = people(&feed("children_social_care", "people"), &file);
+    let births: Vec<(String, bool)> =
+        found.iter().map(|(_, d)| d.birth.map(|b| (b.date.to_string(), b.expected)).unwrap()).collect();
+    assert_eq!(
+        births,
+        [
+            ("2026-06-01".into(), true),
+            ("2026-05-20".into(), true),
+            ("2026-02-20".into(), false),
+            ("2026-02-20".into(), false)
+        ]
+    );
+    assert_eq!(found[2].1.names[0].forenames, ["BABY"]);
+    assert_eq!(found[3].1.names[0].forenames, ["Baby"], "the mother's name is not the child's");
+}
+
+#[test]
+fn names_not_to_be_shown_protection_and_confidential_addresses_are_kept_with_the_record() {
+    let file = csc(
+        "Former Names,Hide Former Names,Address,Address Confidential,Restriction,Never Link",
+        "P1,Child,Barnaby,Quillfeather,14/02/2015,Jack Smith; Jacky Smith,Y,\"1 Safe House\nFenchester FE1 2AB\",Y,Hidden,P9",
+    );
+    let (_, person) = people(&feed("children_social_care", "people"), &file).remove(0);
+    let former: Vec<_> = person.names.iter().filter(|name| name.kind == NameKind::Former).collect();
+    assert_eq!(former.len(), 2);
+    assert!(former.iter().all(|name| name.not_to_be_shown) && !person.names[0].not_to_be_shown);
+    assert!(person.addresses[0].confidential);
+    assert_eq!(person.protection, Protection::Hidden);
+    assert_eq!(person.never_link, ["P9"]);
+}
+
+#[test]
+fn a_protection_code_that_nobody_explained_protects() {
+    let file = csc("Restriction", "P1,Child,Barnaby,Quillfeather,14/02/2015,Category X");
+    let (_, person) = people(&feed("children_social_care", "people"), &file).remove(0);
+    assert_eq!(person.protection, Protection::Withheld);
+}
+
+#[test]
+fn a_mother_has_her_child_and_the_child_has_the_mother() {
+    let file = b"Person ID,Related Person ID,Relationship,Start Date\nP1,P2,Mother,14/02/2015\nP1,P1,Sibling,\nP1,P3,Godmother,\n";
+    let feed = feed("children_social_care", "relationships");
+    let found = people(&feed, file);
+    let told: Vec<(&str, &str, &str)> = found
+        .iter()
+        .map(|(id, d)| (id.as_str(), d.relationships[0].related.as_str(), d.relationships[0].words.as_str()))
+        .collect();
+    assert_eq!(told[..2], [("P1", "P2", "Mother"), ("P2", "P1", "Child")]);
+    assert_eq!(told[2], ("P1", "P3", "Godmother"));
+    let report = report(&feed, file);
+    assert_eq!(report.rejected_rows[0].reason, Reason::NobodyRelated);
+    assert!(report.blanked.iter().any(|blanked| blanked.reason == Reason::NoInverse));
+}
+
+#[test]
+fn the_standard_dataset_says_same_family_whatever_the_order_of_rows() {
+    let feed = feed("standard_safeguarding_dataset", "family");
+    let links = |text: &str| {
+        let mut links: Vec<(String, String)> = people(&feed, text.as_bytes())
+            .into_iter()
+            .map(|(id, d)| (id, d.relationships[0].related.clone()))
+            .collect();
+        links.sort();
+        links
+    };
+    let one = links("fami_table_id,fami_family_id,fami_person_id\n1,F1,A\n2,F1,B\n3,F2,C\n4,F1,D\n");
+    let other = links("fami_table_id,fami_family_id,fami_person_id\n4,F1,D\n3,F2,C\n2,F1,B\n1,F1,A\n");
+    assert_eq!(one, other);
+    assert_eq!(one.len(), 6, "three people, both ways");
+}
+
+#[test]
+fn the_standard_dataset_gives_nhs_numbers_their_place() {
+    let feed = feed("standard_safeguarding_dataset", "linked_identifiers");
+    let found = people(
+        &feed,
+        b"link_person_id,link_identifier_type,link_identifier_value\nA,NHS Number,9434765919\nA,Passport,x123\n",
+    );
+    assert_eq!(found[0].1.nhs_number.as_ref().unwrap().as_str(), "9434765919");
+    assert_eq!(found[1].1.other_identifiers, [("passport".to_owned(), "X123".to_owned())]);
+}
+
+#[test]
+fn at_most_three_offences_are_kept_the_latest() {
+    let definitions = shipped();
+    let police = definitions.get(&"police".parse().unwrap()).unwrap();
+    let row = "N1,Quillfeather,Barnaby,1990-05-06 00:00:00,Robbery,C,2022-10-15 00:00:00,Robbery,S,2025-11-01 00:00:00,Homicide,C,2023-01-02 00:00:00,Y";
+    let file = format!(
+        "nominal_ref,surname,forename_1,date_of_birth,offence1_type,offence1_outcome,offence1_date,offence2_type,offence2_outcome,offence2_date,offence3_type,offence3_outcome,offence3_date,other_offences\n{row}\n{}\n",
+        row.replace("Homicide", "Other sexual offences").replace("2023-01-02", "2024-04-05")
+    );
+    let found = people(&police.feeds[0], file.as_bytes());
+    let mut person = found[0].1.clone();
+    assert_eq!(person.involvements[0].facts[1].value, "Robbery: Suspected, not convicted");
+    assert_eq!(person.involvements[0].current, None, "\"current\" meant nothing for police");
+    person.merge(found[1].1.clone());
+    police.keep_latest_facts(&mut person);
+    let days: Vec<Date> = person
+        .involvements
+        .iter()
+        .flat_map(|i| &i.facts)
+        .filter(|f| f.name == "safeguarding_offence")
+        .filter_map(|f| f.on)
+        .collect();
+    assert_eq!(days.len(), 3);
+    assert!(days.iter().all(|day| *day >= date(2024, 4, 5)), "{days:?}");
+}
+
+#[test]
+fn several_addresses_in_one_cell_are_several_and_only_the_present_one_goes_on() {
+    let file = b"client_id,first_name,last_name,flat,house_no,street,town,post_code,previous_addresses,worker_staff_id,updated_at\nA1,Rosalind,Thistlewood,Flat 3,9,Beech Drive,Fenchester,FE1 2AB,\"12 Old Road, Kelby, FE4 8AL (2015-03-01 to 2019-05-01) | 3 New Street, Northwick FE2 3HR\",W7,2026-01-30T00:00:00Z\n";
+    let (_, person) = people(&feed("adult_social_care", "people"), file).remove(0);
+    assert_eq!(person.addresses[0].lines, ["Flat 3", "9 Beech Drive", "Fenchester"]);
+    assert_eq!((person.addresses[1].from, person.addresses[1].to), (Some(date(2015, 3, 1)), Some(date(2019, 5, 1))));
+    assert_eq!(person.addresses[2].to, Some(date(2026, 1, 30)), "ended by the day the record was true");
+    assert_eq!(person.involvements[0].contact.staff_id.as_ref().unwrap().as_str(), "W7");
+}
+
+#[test]
+fn a_worker_who_left_is_known_to_have_left() {
+    let feed = feed("staff_directory", "staff");
+    let row =
+        rows(&feed, b"Staff ID,Name,Work Phone,Leaving Date\nW7,\"PENHALLOW, Mr Idris\",01632 960702,28/02/2026\n")
+            .remove(0);
+    let Row::Used { records, .. } = row else { panic!("the row is used") };
+    let Entry::Present(Content::Staff(staff)) = &records[0].1 else { panic!("a worker") };
+    assert_eq!(staff.contact.name.as_deref(), Some("Idris Penhallow"));
+    assert_eq!(staff.left, Some(date(2026, 2, 28)));
+}
+
+#[test]
+fn a_delta_says_who_has_left() {
+    let text = include_str!("../../../infra/sources/housing.toml")
+        .replace("mode = \"full\"", "mode = \"delta\"\ndeletion = { column = \"ACTION\", values = [\"D\"] }");
+    let definitions = Definitions::from_files([("housing.toml".to_owned(), text)]).unwrap();
+    let feed = &definitions.iter().next().unwrap().feeds[0];
+    let row = rows(feed, b"PERSON_REF;FULL_NAME;ACTION\nH1;;D\n").remove(0);
+    let Row::Used { records, .. } = row else { panic!("the row is used") };
+    assert!(records[0].1 == Entry::Gone);
+}
+
+#[test]
+fn a_file_that_was_cut_off_is_told_and_its_last_cell_not_trusted() {
+    let feed = feed("children_social_care", "people");
+    let file = b"Person ID,Forename,Surname,Date Of Birth\nP1,Barnaby,Quillfeather,14/02/2015\nP2,Rosalind,Thist";
+    let report = report(&feed, file);
+    assert!(report.cut_short);
+    assert_eq!(report.used, 2);
+    assert_eq!(people(&feed, file)[1].1.names[0].surname, "");
+    let whole = b"Person ID,Forename,Surname,Date Of Birth\nP1,Barnaby,Quillfeather,14/02/2015";
+    assert!(!Report::of(&feed, &whole[..], TODAY).unwrap().cut_short, "a missing last line end is no fault");
+}
+
+#[test]
+fn a_quote_that_is_never_closed_stops_with_its_line() {
+    let mut file = b"Person ID,Forename,Surname,Date Of Birth\nP1,Barnaby,Quillfeather,14/02/2015\nP2,\"".to_vec();
+    file.extend(std::iter::repeat_n(b'x', LONGEST_RECORD * 2));
+    assert_eq!(failure(&feed("children_social_care", "people"), &file), FileError::RecordTooLong { line: 3 });
+}
+
+#[test]
+fn lines_are_numbered_as_an_editor_shows_them_whatever_ends_them() {
+    for end in ["\n", "\r\n", "\r"] {
+        let file = format!(
+            "Person ID,Forename,Surname,Date Of Birth{end}P1,Barnaby,\"Quill{end}feather\",14/02/2015{end},x,y,{end}"
+        );
+        let report = report(&feed("children_social_care", "people"), file.as_bytes());
+        assert_eq!(report.rejected_rows[0].line, 4, "{end:?}");
+    }
+}
+
+#[test]
+fn a_record_changed_only_in_volatile_fields_is_unchanged() {
+    let feed = feed("children_social_care", "people");
+    let key = HandleKey::new([7; 32]).unwrap();
+    let hash = |row: &str| {
+        let (_, person) = people(&feed, &csc("Last Seen,Last Updated,Phone", row)).remove(0);
+        feed.content_hash(&key, &Content::Person(Box::new(person)))
+    };
+    let first = hash("P1,Child,Barnaby,Quillfeather,14/02/2015,01/02/2026,02/02/2026,01632 960701");
+    assert_eq!(first, hash("P1,Child,Barnaby,Quillfeather,14/02/2015,03/02/2026,04/02/2026,01632 960701"));
+    assert_ne!(first, hash("P1,Child,Barnaby,Quillfeather,14/02/2015,01/02/2026,02/02/2026,01632 960702"));
+}
+
+proptest! {
+    #[test]
+    fn every_row_is_used_skipped_or_rejected(cells in proptest::collection::vec(proptest::collection::vec("[ -~\u{a0}é\n\"]{0,12}|Total|UNKNOWN|14/02/2015|P[0-9]", 0..7), 0..12)) {
+        let mut file = b"Person ID,Forename,Surname,Date Of Birth,NHS Number\n".to_vec();
+        let mut writer = csv::WriterBuilder::new().flexible(true).from_writer(&mut file);
+        for row in &cells {
+            if !row.is_empty() {
+                writer.write_record(row).unwrap();
+            }
+        }
+        drop(writer);
+        let report = report(&feed("children_social_care", "people"), &file);
+        prop_assert!(report.every_row_is_accounted_for());
+        prop_assert_eq!(report.rows, cells.iter().filter(|row| !row.is_empty()).count() as u64);
+    }
+
+    #[test]
+    fn no_bytes_make_the_reader_panic(bytes in proptest::collection::vec(any::<u8>(), 0..400), headed in any::<bool>(), which in 0..4_usize) {
+        let (source, name, header) = [
+            ("children_social_care", "people", "Person ID,Forename,Surname,Date Of Birth,Address,Phone,Former Names\n"),
+            ("housing", "people", "PERSON_REF;FULL_NAME;DOB;ADDRESS;ARREARS;ARREARS_DATE\r\n"),
+            ("schools", "people", "Student Ref\tLegal Surname\tLegal Forename\tDOB\n"),
+            ("children_social_care", "relationships", "Person ID,Related Person ID,Relationship\n"),
+        ][which];
+        let feed = feed(source, name);
+        let mut file = if headed { header.as_bytes().to_vec() } else { Vec::new() };
+        file.extend(bytes);
+        if let Ok(report) = Report::of(&feed, &file[..], TODAY) {
+            prop_assert!(report.every_row_is_accounted_for());
+        }
+    }
+
+    #[test]
+    fn no_text_makes_a_definition_panic(at in 0..4000_usize, length in 0..40_usize, instead in "[ -~\n]{0,10}") {
+        let text = include_str!("../../../infra/sources/housing.toml");
+        let (at, length) = (at.min(text.len()), length);
+        let end = (at + length).min(text.len());
+        if text.is_char_boundary(at) && text.is_char_boundary(end) {
+            let changed = format!("{}{instead}{}", &text[..at], &text[end..]);
+            let _ = Definitions::from_files([("housing.toml".to_owned(), changed)]);
+        }
+    }
+}

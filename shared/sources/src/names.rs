@@ -83,7 +83,7 @@ pub(crate) struct Parts {
 pub(crate) fn whole(text: &str, surname_first: bool) -> Parts {
     let (text, preferred) = without_brackets(text);
     if let Some((surname, rest)) = text.split_once(',') {
-        let forenames = without_titles(words(rest));
+        let forenames = without_mother(without_titles(words(rest)));
         let surname = without_titles(words(surname)).join(" ");
         // "John Smith, OBE"
         if forenames.is_empty()
@@ -109,7 +109,16 @@ pub(crate) fn whole(text: &str, surname_first: bool) -> Parts {
 /// Forenames in a cell of their own, with any pet name in brackets apart.
 pub(crate) fn forenames(text: &str) -> (Vec<String>, Vec<String>) {
     let (text, preferred) = without_brackets(text);
-    (without_titles(words(&text)), preferred)
+    (without_mother(without_titles(words(&text))), preferred)
+}
+
+/// "Baby of Emily" is a baby, not an Emily: the mother's name must not become the child's.
+fn without_mother(mut words: Vec<String>) -> Vec<String> {
+    let newborn = words.first().is_some_and(|word| is_one_of(word, &["baby", "infant", "unborn", "b/o", "bo"]));
+    if newborn && let Some(of) = words.iter().position(|word| word.eq_ignore_ascii_case("of")) {
+        words.truncate(of);
+    }
+    words
 }
 
 /// A surname in a cell of its own. `O DONNELL` is `O'DONNELL`.
@@ -237,6 +246,8 @@ mod tests {
         ] {
             assert_eq!(read(text, true), want, "{text}");
         }
+        assert_eq!(read("BELL, Baby of Emily", true), "Baby/BELL/");
+        assert_eq!(forenames("Baby of Emily").0, ["Baby"]);
         assert_eq!(read("Maria de Souza", false), "Maria/de Souza/");
         assert_eq!(read("Jo Bloggs", false), "Jo/Bloggs/");
         assert_eq!(read("JO BLOGGS", false), "JO/BLOGGS/");

@@ -15,12 +15,14 @@ const ALIKE: f64 = 0.8;
 pub(crate) struct File<'a> {
     name: &'a str,
     text: &'a str,
+    line_ends: Vec<usize>,
     problems: RefCell<Vec<Problem>>,
 }
 
 impl<'a> File<'a> {
     pub(crate) fn new(name: &'a str, text: &'a str) -> Self {
-        Self { name, text, problems: RefCell::default() }
+        let line_ends = text.bytes().enumerate().filter(|(_, b)| *b == b'\n').map(|(i, _)| i).collect();
+        Self { name, text, line_ends, problems: RefCell::default() }
     }
 
     /// Parses the text, noting what is not TOML.
@@ -37,9 +39,9 @@ impl<'a> File<'a> {
         table
     }
 
+    #[expect(clippy::needless_pass_by_value, reason = "a span is made to be handed over")]
     pub(crate) fn line(&self, span: Range<usize>) -> usize {
-        let end = span.start.min(self.text.len());
-        self.text.as_bytes()[..end].iter().filter(|b| **b == b'\n').count() + 1
+        self.line_ends.partition_point(|end| *end < span.start) + 1
     }
 
     pub(crate) fn note(&self, line: Option<usize>, message: impl Into<String>, mend: impl Into<String>) {
@@ -63,7 +65,7 @@ pub(crate) fn did_you_mean<'k>(word: &str, known: impl IntoIterator<Item = &'k s
     let known: Vec<&str> = known.into_iter().collect();
     let best = known
         .iter()
-        .map(|candidate| (strsim::jaro_winkler(&word.to_lowercase(), candidate), candidate))
+        .map(|candidate| (strsim::jaro_winkler(&word.to_lowercase(), &candidate.to_lowercase()), candidate))
         .max_by(|a, b| a.0.total_cmp(&b.0));
     match best {
         Some((alike, candidate)) if alike >= ALIKE => format!("Did you mean \"{candidate}\"?"),
@@ -87,7 +89,8 @@ impl<'a, 'i> Section<'a, 'i> {
 
     fn find(&self, key: &'static str) -> Option<(&'a Spanned<DeValue<'i>>, usize)> {
         self.known.borrow_mut().push(key);
-        self.entries().into_iter().find(|(name, _, _)| *name == key).map(|(_, value, line)| (value, line))
+        let (name, value) = self.table.iter().find(|(name, _)| name.get_ref() == key)?;
+        Some((value, self.file.line(name.span())))
     }
 
     /// Every key with its value and line, in the order of the file.
