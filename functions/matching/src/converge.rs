@@ -239,7 +239,8 @@ impl Matching {
         let reads = keys.into_iter().map(|key| async move {
             Ok::<_, Failure>((key, records::block(&self.store.records, key, Some(most + 1)).await?))
         });
-        let blocks: BTreeMap<&String, records::Block> = tasks::all(AT_ONCE, reads.collect()).await?.into_iter().collect();
+        let blocks: BTreeMap<&String, records::Block> =
+            tasks::all(AT_ONCE, reads.collect()).await?.into_iter().collect();
         for (key, block) in &blocks {
             if block.marked != (block.members.len() > most) && !in_hand.contains(*key) {
                 let besides = fresh.iter().map(|one| &one.handle).collect();
@@ -349,7 +350,8 @@ impl Matching {
         for _ in 0..TRIES {
             let members = records::block(&self.store.records, key, None).await?.members;
             let is_saturated = members.len() > self.model.saturation();
-            tracing::warn!(members = members.len(), is_saturated, "a blocking key crossed the saturation limit");
+            let state = if is_saturated { "saturated" } else { "open" };
+            tracing::warn!(count = members.len(), state, "a blocking key crossed the saturation limit");
             let known = records::read(&self.store.records, &members, self.now()).await?;
             let again = known.into_iter().filter(|(handle, _)| !besides.contains(handle));
             let bumps = again.map(|(handle, stored)| self.look_again(handle, stored));

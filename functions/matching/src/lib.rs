@@ -16,7 +16,9 @@ mod cluster;
 
 mod view;
 
-use aws_lambda_events::sqs::{BatchItemFailure, SqsBatchResponse, SqsEvent};
+pub use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent};
+
+use aws_lambda_events::sqs::BatchItemFailure;
 use fc_linkage::Model;
 use fc_model::{Change, Content, RecordHandle, StaffId};
 use fc_sources::{Definitions, FeedKind};
@@ -26,25 +28,31 @@ use fc_store::{
     people,
 };
 use jiff::Timestamp;
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 /// Bits of a staff item's version that hold the load's number; the rest is the extract's second.
 const LOAD_BITS: u32 = 20;
 /// Staff items written at once.
 const STAFF_AT_ONCE: usize = 16;
 
+/// Tells the time.
+pub type Clock = Arc<dyn Fn() -> Timestamp + Send + Sync>;
+
 /// The function, made once at start.
 pub struct Matching {
     /// Tables and buckets.
     pub store: Store,
     /// The council's sources.
-    pub definitions: Definitions,
+    pub definitions: Arc<Definitions>,
     /// Weights and thresholds.
     pub model: Model,
     /// Where to say that a load is finished.
     pub ingest: Queue,
     /// What time it is.
-    pub clock: fn() -> Timestamp,
+    pub now: Clock,
 }
 
 /// What applying a part did, in numbers.
@@ -103,7 +111,7 @@ impl Matching {
         for message in event.records {
             let id = message.message_id.unwrap_or_default();
             if let Err(error) = self.message(message.body.as_deref().unwrap_or_default()).await {
-                tracing::warn!(message = %id, %error, "a message was not processed");
+                tracing::warn!(message_id = %id, %error, "a message was not processed");
                 let mut failure = BatchItemFailure::default();
                 failure.item_identifier = id;
                 response.batch_item_failures.push(failure);
@@ -116,12 +124,11 @@ impl Matching {
     async fn message(&self, body: &str) -> Result<(), Failure> {
         let ToMatching::Part(part) = serde_json::from_str(body).map_err(|_| Failure::Message)?;
         let report = self.apply_part(&part).await?;
-        tracing::info!(
-            feed = %part.name, load = %part.load, part = part.number,
-            changed = report.changed, repeated = report.repeated, older = report.older, waiting = report.waiting,
-            staff = report.staff, people = report.projected,
-            "part applied"
-        );
+        let (source, feed, load) = (&part.name.source, &part.name.feed, &part.load);
+        tracing::info!(%source, %feed, %load, part = part.number, records = report.changed, "part applied");
+        if report.waiting > 0 {
+            tracing::warn!(%source, %feed, %load, count = report.waiting, "records wait for the feed that says who they are");
+        }
         Ok(())
     }
 
@@ -145,7 +152,7 @@ impl Matching {
             .map(|(i, line)| serde_json::from_slice(line).map_err(|_| Failure::Line { line: i + 1 }))
             .collect::<Result<Vec<Change>, _>>()?;
         let report = self.apply(changes).await?;
-        let now = (self.clock)();
+        let now = (self.now)();
         if loads::mark_part_done(&self.store.loads, part, now).await? {
             let finish = ToIngest::Finish(FeedLoad { name: part.name.clone(), load: part.load.clone() });
             self.ingest.send(vec![finish.body()?]).await?;
@@ -200,6 +207,6 @@ impl Matching {
 
     /// Seconds since 1970.
     fn now(&self) -> i64 {
-        (self.clock)().as_second()
+        (self.now)().as_second()
     }
 }

@@ -59,7 +59,8 @@ pub(crate) fn details(definitions: &Definitions, record: &Record) -> Option<Deta
     if !record.fragments.iter().any(|(feed, fragment)| fragment.details.is_some() && is_people(feed)) {
         return None;
     }
-    let place = |feed: &FeedId| definition.and_then(|definition| definition.feeds.iter().position(|known| known.feed == *feed));
+    let place =
+        |feed: &FeedId| definition.and_then(|definition| definition.feeds.iter().position(|known| known.feed == *feed));
     let mut fragments: Vec<_> = record.fragments.iter().collect();
     // Feeds that the definition no longer has come last.
     fragments.sort_by_key(|(feed, _)| place(feed).unwrap_or(usize::MAX));
