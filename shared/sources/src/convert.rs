@@ -19,11 +19,14 @@ use std::io::Read;
 /// Longest record id we take: systems use up to 48 characters.
 const LONGEST_ID: usize = 64;
 
-/// Longest text we take from any other cell, in characters; the rest is cut. Names and addresses are far shorter.
-const LONGEST_TEXT: usize = 500;
+/// Longest text we take from any other cell, in characters; the rest is cut and told. Twenty packed addresses are shorter.
+const LONGEST_TEXT: usize = 4000;
 
 /// A birth date so many days ahead is the expected date of an unborn child: a pregnancy and some.
 const DAYS_TO_BIRTH: i32 = 300;
+
+/// First and last day at an address, as far as they are said.
+type Stay = (Option<Date>, Option<Date>);
 
 /// Largest family for which "same family" is told of everyone with everyone.
 const LARGEST_FAMILY: usize = 40;
@@ -194,6 +197,7 @@ impl Cells<'_> {
     fn values(&mut self, field: Field) -> Vec<String> {
         let Some((mapping, places)) = self.mapping(field) else { return Vec::new() };
         let (texts, unknown) = self.texts_at(mapping, places);
+        let too_long = texts.iter().any(|text| text.chars().count() >= LONGEST_TEXT);
         let keeps_dashes = matches!(field, Field::Surname | Field::Forename | Field::FullName);
         let parts: Vec<String> = match (&mapping.split, field.is_list()) {
             (Some(split), _) => texts.iter().flat_map(|text| text.split(split.as_str())).map(str::to_owned).collect(),
@@ -210,6 +214,9 @@ impl Cells<'_> {
             .collect();
         if unknown > 0 {
             self.problem(field, Reason::UnknownCode);
+        }
+        if too_long {
+            self.problem(field, Reason::WrongLength);
         }
         parts
     }
@@ -322,7 +329,8 @@ impl Cells<'_> {
     /// A name's text, unless it says that no name is known.
     fn name_text(&mut self, field: Field) -> Option<String> {
         let text = self.text(field)?;
-        if is_placeholder(&text) {
+        // Null is somebody's surname; NULL in capitals is what a database export writes for nothing.
+        if is_placeholder(&text) || text == "NULL" {
             self.problem(field, Reason::Placeholder);
             return None;
         }
@@ -455,10 +463,10 @@ impl Cells<'_> {
         {
             match folded_code(&kind).as_str() {
                 "nhs_number" | "nhs number" => {
-                    details.nhs_number = self.parsed(field, &value, NhsNumber::parse).or(details.nhs_number.take())
+                    details.nhs_number = self.parsed(field, &value, NhsNumber::parse).or(details.nhs_number.take());
                 }
                 "upn" | "unique pupil number" => {
-                    details.upn = self.parsed(field, &value, Upn::parse).or(details.upn.take())
+                    details.upn = self.parsed(field, &value, Upn::parse).or(details.upn.take());
                 }
                 kind => {
                     let read =
@@ -520,11 +528,15 @@ impl Cells<'_> {
             out.push(current);
         }
         for text in self.values(Field::PreviousAddresses) {
-            let (text, days) = self.dated(&text);
+            let (text, (from, to)) = self.dated(&text);
             let place = places::place(&text);
-            let (from, to) = days.unwrap_or((None, None));
-            // An earlier address has ended, if only by the day the present one began.
-            let to = to.or(moved).or(Some(self.today));
+            // An earlier address has ended, if only by the day the present one began. Left open, it would make a
+            // household of people who never lived together.
+            let to = to.or(moved);
+            if to.is_none() {
+                self.problem(Field::PreviousAddresses, Reason::UndatedAddress);
+                continue;
+            }
             let earlier =
                 Address { lines: place.lines, postcode: place.postcode, from, to, confidential, ..Address::default() };
             if !earlier.is_empty()
@@ -537,11 +549,13 @@ impl Cells<'_> {
     }
 
     /// `12 Old Road, Kelby (2015-03-01 to 2019-05-01)`: the days after an earlier address, either of them optional.
-    fn dated(&self, text: &str) -> (String, Option<(Option<Date>, Option<Date>)>) {
+    fn dated(&self, text: &str) -> (String, Stay) {
         let Some((before, days)) = text.trim().strip_suffix(')').and_then(|text| text.rsplit_once('(')) else {
-            return (text.to_owned(), None);
+            return (text.to_owned(), (None, None));
         };
-        let Some((mapping, _)) = self.mapping(Field::PreviousAddresses) else { return (text.to_owned(), None) };
+        let Some((mapping, _)) = self.mapping(Field::PreviousAddresses) else {
+            return (text.to_owned(), (None, None));
+        };
         let read = |text: &str| {
             mapping
                 .dates
@@ -550,7 +564,11 @@ impl Cells<'_> {
                 .map(PartialDate::earliest)
         };
         let (from, to) = days.split_once("to").unwrap_or((days, ""));
-        (before.trim().to_owned(), Some((read(from), read(to))))
+        match (read(from), read(to)) {
+            // "(above the shop)" is part of the address.
+            (None, None) => (text.to_owned(), (None, None)),
+            days => (before.trim().to_owned(), days),
+        }
     }
 
     fn protection(&mut self) -> Protection {

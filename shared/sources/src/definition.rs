@@ -810,7 +810,9 @@ impl Feed {
                     match field {
                         Field::AsOf => details.as_of = None,
                         Field::LastInteraction => {
-                            details.involvements.iter_mut().for_each(|i| i.last_interaction = None)
+                            for involvement in &mut details.involvements {
+                                involvement.last_interaction = None;
+                            }
                         }
                         Field::Phone => details.phones.clear(),
                         Field::Email => details.emails.clear(),

@@ -87,6 +87,8 @@ pub enum Reason {
     TooManyCells,
     /// The file ends in the middle of this row; the last cell is not trusted.
     CutShort,
+    /// An earlier address without any day by which it ended.
+    UndatedAddress,
     /// The definition has no word for the other side of this relationship.
     NoInverse,
 }
@@ -112,6 +114,7 @@ impl Reason {
             Self::LetterLost => "lost a letter to a wrong encoding",
             Self::TooManyCells => "has more cells than the header",
             Self::CutShort => "is cut short by the end of the file",
+            Self::UndatedAddress => "is an earlier address without a day by which it ended",
             Self::NoInverse => "has no word for the other side in the definition",
         }
     }

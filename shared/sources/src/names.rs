@@ -32,10 +32,11 @@ const PARTICLES: [&str; 16] =
     ["o", "mc", "mac", "de", "del", "da", "dos", "di", "van", "von", "der", "den", "la", "le", "el", "st"];
 
 /// What systems put in when they know no name. Newborns' "BABY" and "UNBORN" are not among them: matching knows those.
-const PLACEHOLDERS: [&str; 26] = [
+const PLACEHOLDERS: [&str; 27] = [
     "unknown",
     "not known",
     "n k",
+    "n a",
     "nk",
     "unk",
     "test",

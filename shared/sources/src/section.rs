@@ -39,7 +39,6 @@ impl<'a> File<'a> {
         table
     }
 
-    #[expect(clippy::needless_pass_by_value, reason = "a span is made to be handed over")]
     pub(crate) fn line(&self, span: Range<usize>) -> usize {
         self.line_ends.partition_point(|end| *end < span.start) + 1
     }
@@ -55,14 +54,15 @@ impl<'a> File<'a> {
 
     pub(crate) fn into_problems(self) -> Vec<Problem> {
         let mut problems = self.problems.into_inner();
-        problems.sort_by(|a, b| a.line.cmp(&b.line));
+        problems.sort_by_key(|problem| problem.line);
         problems
     }
 }
 
 /// The known word most like `word`, as " Did you mean "title"?", or the whole list when none is.
 pub(crate) fn did_you_mean<'k>(word: &str, known: impl IntoIterator<Item = &'k str>) -> String {
-    let known: Vec<&str> = known.into_iter().collect();
+    let mut known: Vec<&str> = known.into_iter().collect();
+    known.dedup();
     let best = known
         .iter()
         .map(|candidate| (strsim::jaro_winkler(&word.to_lowercase(), &candidate.to_lowercase()), candidate))
