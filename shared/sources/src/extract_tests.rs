@@ -398,6 +398,26 @@ fn a_record_changed_only_in_volatile_fields_is_unchanged() {
     assert_ne!(first, hash("P1,Child,Barnaby,Quillfeather,14/02/2015,01/02/2026,02/02/2026,01632 960702"));
 }
 
+#[test]
+fn an_earlier_address_without_any_day_is_told_and_not_taken_for_a_home() {
+    let file = b"client_id,first_name,last_name,street,previous_addresses\nA1,Rosalind,Thistlewood,9 Beech Drive,12 Old Road (above the shop)\n";
+    let feed = feed("adult_social_care", "people");
+    let (_, person) = people(&feed, file).remove(0);
+    assert_eq!(person.addresses.len(), 1);
+    assert!(report(&feed, file).blanked.iter().any(|blanked| blanked.reason == Reason::UndatedAddress));
+}
+
+#[test]
+fn the_probation_example_of_the_documentation_reads_every_row() {
+    let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/data/sources");
+    let definitions = Definitions::load_dir(&dir).unwrap();
+    let feed = &definitions.get(&"probation".parse().unwrap()).unwrap().feeds[0];
+    let report = report(feed, include_bytes!("../../../tests/data/sources/probation.csv"));
+    assert_eq!((report.rows, report.used), (3, 3));
+    assert_eq!(report.columns_ignored, ["Risk level"]);
+    assert!(report.blanked.is_empty() && report.quality.iter().all(|measure| measure.count == measure.of), "{report}");
+}
+
 proptest! {
     #[test]
     fn every_row_is_used_skipped_or_rejected(cells in proptest::collection::vec(proptest::collection::vec("[ -~\u{a0}é\n\"]{0,12}|Total|UNKNOWN|14/02/2015|P[0-9]", 0..7), 0..12)) {

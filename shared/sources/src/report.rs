@@ -52,6 +52,8 @@ pub struct Report {
     #[serde(skip)]
     measures_birth: bool,
     #[serde(skip)]
+    measures_address: bool,
+    #[serde(skip)]
     today: Date,
 }
 
@@ -113,6 +115,7 @@ impl Report {
             counts: BTreeMap::new(),
             kind: feed.kind,
             measures_birth: feed.maps(Field::DateOfBirth),
+            measures_address: feed.maps(Field::Address) || feed.maps(Field::Postcode),
             today: reader.today,
         }
     }
@@ -244,7 +247,9 @@ impl Report {
             if self.measures_birth {
                 self.count(WITH_BIRTH, details.birth.is_some());
             }
-            self.count(WITH_ADDRESS, !details.addresses.is_empty());
+            if self.measures_address {
+                self.count(WITH_ADDRESS, !details.addresses.is_empty());
+            }
         }
         self.valid(VALID_POSTCODE, details.addresses.iter().filter(|address| address.postcode.is_some()).count());
         self.valid(VALID_NHS, usize::from(details.nhs_number.is_some()));
