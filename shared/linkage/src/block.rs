@@ -29,8 +29,8 @@ pub fn blocking_keys(record: &Standard) -> Vec<String> {
             keys.push(format!("a#{premise}#{initial}"));
         }
         // A child that has no forename yet lives with its mother, and is known by its year.
-        if let Some(birth) = record.birth {
-            keys.push(format!("y#{premise}#{}", birth.year()));
+        for year in years(record) {
+            keys.push(format!("y#{premise}#{year}"));
         }
     }
     for uprn in record.homes.iter().filter_map(|home| home.uprn).take(1) {
@@ -38,17 +38,15 @@ pub fn blocking_keys(record: &Standard) -> Vec<String> {
             keys.push(format!("p#{uprn}#{initial}"));
         }
     }
+    // Birth date with the sound of any name: survives a move, a marriage, and names swapped.
     if let Some(birth) = record.birth.and_then(|birth| birth.whole()).filter(|_| !record.expected) {
-        for surname in sounds.surnames.iter().take(MOST_OF_EACH) {
-            keys.push(format!("s#{birth}#{surname}"));
-        }
-        for forename in sounds.forenames.iter().take(1) {
-            keys.push(format!("f#{birth}#{forename}"));
+        for sound in sounds.surnames.iter().take(MOST_OF_EACH).chain(sounds.forenames.iter().take(MOST_OF_EACH)) {
+            keys.push(format!("d#{birth}#{sound}"));
         }
     }
     // The whole name, by sound and in either order: survives a move together with a wrong birth date.
     for surname in sounds.surnames.iter().take(MOST_OF_EACH) {
-        for forename in sounds.forenames.iter().take(1) {
+        for forename in sounds.forenames.iter().take(MOST_OF_EACH) {
             let (first, second) = if forename <= surname { (forename, surname) } else { (surname, forename) };
             keys.push(format!("m#{first}#{second}"));
         }
@@ -57,6 +55,17 @@ pub fn blocking_keys(record: &Standard) -> Vec<String> {
     keys.retain(|key| seen.insert(key.clone()));
     keys.truncate(MOST_KEYS);
     keys
+}
+
+/// The year of birth; of a child expected around the new year, both.
+fn years(record: &Standard) -> Vec<i16> {
+    let Some(birth) = record.birth else { return Vec::new() };
+    let year = birth.year();
+    match birth.month() {
+        Some(10..) if record.expected => vec![year, year + 1],
+        Some(..=4) if record.expected => vec![year, year - 1],
+        _ => vec![year],
+    }
 }
 
 /// The sounds of a record's names.
@@ -70,10 +79,11 @@ impl Sounds {
     fn of(record: &Standard) -> Self {
         let mut sounds = Self { initials: Vec::new(), forenames: Vec::new(), surnames: Vec::new() };
         for name in &record.names {
-            if let Some(first) = name.forenames.first() {
-                let root = nicknames::root(first);
+            for forename in name.forenames.iter().take(MOST_OF_EACH) {
+                let root = nicknames::root(forename);
                 push(&mut sounds.forenames, sound(root));
-                if let Some(initial) = root.chars().next()
+                // Katherine and Catherine start alike.
+                if let Some(initial) = root.chars().next().map(|c| if c == 'k' { 'c' } else { c })
                     && sounds.initials.len() < MOST_OF_EACH
                     && !sounds.initials.contains(&initial)
                 {

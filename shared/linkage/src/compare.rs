@@ -180,13 +180,14 @@ fn name_levels(a: &StandardName, b: &StandardName) -> (Level, Level) {
     (forename, surname)
 }
 
-/// "Conor Reynolds" and "Reynolds Conor".
+/// "Conor Reynolds" and "Reynolds Conor"; one of the two may be an initial.
 fn swapped(a: &StandardName, b: &StandardName) -> bool {
-    let alike = |x: Option<&String>, y: Option<&String>| {
-        x.zip(y).is_some_and(|(x, y)| matches!(forename_tokens(x, y), Level::Same | Level::Nickname | Level::Close))
-    };
-    let (af, bf) = (a.forenames.first(), b.forenames.first());
-    alike(af, b.surnames.first()) && alike(bf, a.surnames.first())
+    let across =
+        |x: Option<&String>, y: Option<&String>| x.zip(y).map_or(Level::Missing, |(x, y)| forename_tokens(x, y));
+    let alike = |level: Level| matches!(level, Level::Same | Level::Nickname | Level::Close);
+    let one = across(a.forenames.first(), b.surnames.first());
+    let other = across(b.forenames.first(), a.surnames.first());
+    alike(one) && (alike(other) || other == Level::Initial) || alike(other) && one == Level::Initial
 }
 
 /// Names that many give first and few are called by; the next one tells people apart.
@@ -225,7 +226,9 @@ pub(crate) fn forename_tokens(a: &str, b: &str) -> Level {
         return if a.chars().next() == b.chars().next() { Level::Initial } else { Level::Differ };
     }
     let (roots_a, roots_b) = (nicknames::roots(a), nicknames::roots(b));
-    if roots_a.iter().any(|root| roots_b.contains(root)) {
+    // Ella and Ellie may both be Eleanor, but are names of their own: sisters can be called so.
+    let both_roots = roots_a.first() == Some(&a) && roots_b.first() == Some(&b);
+    if roots_a.iter().any(|root| roots_b.contains(root) && (!both_roots || *root == a || *root == b)) {
         return Level::Nickname;
     }
     // Two well-known names are two names, however alike: twins are often given such pairs.
@@ -345,6 +348,7 @@ mod tests {
     fn bob_is_robert_but_ella_is_not_ellie_s_typing_error() {
         assert_eq!(forename_tokens("bob", "robert"), Level::Nickname);
         assert_eq!(forename_tokens("mohammed", "md"), Level::Nickname);
+        assert_eq!(forename_tokens("ella", "ellie"), Level::Differ, "two names of their own");
         assert_eq!(forename_tokens("jayden", "kayden"), Level::Differ, "two well-known names");
         assert_eq!(forename_tokens("adnrew", "andrew"), Level::Close);
         assert_eq!(forename_tokens("t", "tracy"), Level::Initial);

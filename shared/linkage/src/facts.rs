@@ -64,7 +64,7 @@ impl Facts {
         let identifiers = [both, permanent.map(|(a, b)| (a.as_str(), b.as_str()))];
         // A number is taken for mistyped only when everything else agrees.
         let agrees = birth == Some(Level::Same)
-            && matches!(forename, Level::Same | Level::Nickname)
+            && forename == Level::Same
             && self.surnames.iter().any(|surname| other.surnames.contains(surname));
         let mut shared = false;
         for (a, b) in identifiers.into_iter().flatten() {

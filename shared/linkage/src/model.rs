@@ -292,6 +292,13 @@ impl Model {
                 Row { strangers: share, family: row.family + share, ..row }
             }
             (Field::Surname, Level::Same) => Row { strangers: self.surname_share(surname), ..row },
+            // A child expected under its mother's name is often given its father's.
+            (Field::Surname, Level::Differ)
+                if levels[Field::Birth as usize] == Level::Expected
+                    && levels[Field::Forename as usize] == Level::Missing =>
+            {
+                NEUTRAL
+            }
             (Field::Surname, Level::Shared) => {
                 Row { strangers: row.strangers.max(2.0 * self.surname_share(surname)), ..row }
             }

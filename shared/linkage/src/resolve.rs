@@ -237,8 +237,10 @@ impl Edges {
                     let exclude = decided.never(a).contains(&b)
                         || match members[a].facts.clash(&members[b].facts) {
                             Clash::None => false,
-                            Clash::Person => self.weight(a, b).is_none_or(|w| model.band(w) == Band::No),
-                            Clash::Identifier => true,
+                            Clash::Person => self.weight(a, b).is_none_or(|w| model.band(w) != Band::Linked),
+                            // Alike in all but the number: one of the two numbers is likelier wrong than two people
+                            // so alike, so nobody is wronged by joining the heavier.
+                            Clash::Identifier => self.weight(a, b).is_none_or(|w| model.band(w) == Band::No),
                         };
                     if exclude {
                         marked[*x] = true;

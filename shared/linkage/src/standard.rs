@@ -200,7 +200,7 @@ fn standard_name(name: &Name) -> (StandardName, bool) {
     let mut newborn = false;
     let read = |text: &str| {
         let short: String = text.chars().take(MOST * LONGEST_TOKEN).collect();
-        fold::tokens(&mojibake_repaired(&short))
+        fold::tokens(&mojibake_repaired(&short).replace(['?', '\u{fffd}'], ""))
     };
     let mut forenames = Vec::new();
     let tokens: Vec<String> = name.forenames.iter().take(MOST).flat_map(|text| read(text)).collect();
@@ -213,7 +213,7 @@ fn standard_name(name: &Name) -> (StandardName, bool) {
         } else if after_newborn && matches!(word, "of" | "for") {
             // "Baby of Emily": what follows is the mother's name.
             break;
-        } else if TITLES.contains(&word) && at == 0 && tokens.len() > 1
+        } else if TITLES.contains(&word) && forenames.is_empty() && at + 1 < tokens.len()
             || SUFFIXES.contains(&word) && at > 0
             || after_newborn && NEWBORN_MORE.contains(&word)
             || JUNK.contains(&word)
@@ -222,7 +222,11 @@ fn standard_name(name: &Name) -> (StandardName, bool) {
             forenames.push(token.clone());
         }
     }
-    let surname: Vec<String> = read(&name.surname);
+    let mut surname: Vec<String> = read(&name.surname);
+    // "Pádraig O Reilly" in one field, cut before the last word.
+    while forenames.len() > 1 && !surname.is_empty() && forenames.last().is_some_and(|last| leads_surname(last)) {
+        surname.splice(0..0, forenames.pop());
+    }
     let mut surnames: Vec<String> = Vec::new();
     let mut prefix = String::new();
     let whole = surname.len() == 1;
@@ -261,6 +265,10 @@ fn standard_name(name: &Name) -> (StandardName, bool) {
         }
     }
     (StandardName { forenames, surnames }, newborn)
+}
+
+fn leads_surname(word: &str) -> bool {
+    matches!(word, "o" | "mc" | "mac") || PARTICLES.contains(&word)
 }
 
 /// Repairs text that was UTF-8 and was read as Windows-1252: `PÃ¡draig` is `Pádraig`.
@@ -307,6 +315,13 @@ mod tests {
         }
         assert_eq!(name("", "al-Hassan").1, name("", "Hassan").1);
         assert_eq!(name("", "St John").1, name("", "Saint John").1);
+    }
+
+    #[test]
+    fn a_name_cut_at_its_last_word_or_with_a_lost_letter_is_mended() {
+        assert_eq!(name("Padraig O", "Reilly"), (words(&["padraig"]), words(&["oreilly"]), false));
+        assert_eq!(name("Ma?gorzata", "Dvo?ak"), (words(&["magorzata"]), words(&["dvoak"]), false));
+        assert_eq!(name("Miss Dr Phoebe", "Clarke").0, words(&["phoebe"]));
     }
 
     #[test]

@@ -1,0 +1,262 @@
+//! Measures matching on extracts for which the truth is known: quality, blocking and calibration.
+//!
+//! ```text
+//! cargo run -p fc-linkage --example measure -- --sources DIR --truth truth.csv housing=housing.csv education=education.csv
+//! ```
+//!
+//! The truth has the columns `source,source_record_id,person_id`. `--model FILE` tries another model; `--show N` prints,
+//! for made-up data, why N false and N missed links came out as they did.
+
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "a command-line tool")]
+
+use fc_linkage::{Model, Standard, blocking_keys, explain, link};
+use fc_model::{Content, Date, Details, RecordId, SourceId};
+use fc_sources::{Definitions, Entry, FeedKind, Row};
+use std::{
+    collections::{BTreeMap, HashMap, HashSet},
+    fs::{self, File},
+    path::{Path, PathBuf},
+    process::ExitCode,
+    time::Instant,
+};
+
+type Pair = (usize, usize);
+
+struct Arguments {
+    sources: PathBuf,
+    truth: PathBuf,
+    model: Model,
+    today: Date,
+    show: usize,
+    extracts: Vec<(SourceId, PathBuf)>,
+}
+
+fn main() -> ExitCode {
+    match Arguments::read().and_then(|arguments| measure(&arguments)) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(message) => {
+            eprintln!("{message}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+impl Arguments {
+    fn read() -> Result<Self, String> {
+        let mut given: BTreeMap<String, String> = BTreeMap::new();
+        let mut extracts = Vec::new();
+        let mut words = std::env::args().skip(1);
+        while let Some(word) = words.next() {
+            if let Some(name) = word.strip_prefix("--") {
+                let value = words.next().ok_or(format!("--{name} needs a value"))?;
+                given.insert(name.to_owned(), value);
+            } else {
+                let (source, file) = word.split_once('=').ok_or(format!("{word} is not source=FILE"))?;
+                extracts.push((SourceId::parse(source).map_err(|e| format!("{source} {e}"))?, file.into()));
+            }
+        }
+        let need = |name: &str| given.get(name).ok_or(format!("--{name} is missing"));
+        let model = match given.get("model") {
+            Some(file) => Model::parse(&read(Path::new(file))?).map_err(|e| format!("{file}: {e}"))?,
+            None => Model::shipped().clone(),
+        };
+        Ok(Self {
+            sources: need("sources")?.into(),
+            truth: need("truth")?.into(),
+            model,
+            today: given
+                .get("today")
+                .map_or(Ok(Date::constant(2026, 2, 1)), |d| d.parse())
+                .map_err(|e| e.to_string())?,
+            show: given.get("show").map_or(Ok(0), |n| n.parse()).map_err(|_| "--show needs a number")?,
+            extracts,
+        })
+    }
+}
+
+fn read(file: &Path) -> Result<String, String> {
+    fs::read_to_string(file).map_err(|e| format!("{}: {e}", file.display()))
+}
+
+fn records(arguments: &Arguments) -> Result<Vec<(RecordId, Details)>, String> {
+    let definitions = Definitions::load_dir(&arguments.sources)
+        .map_err(|problems| problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))?;
+    let mut records: BTreeMap<(SourceId, String), Details> = BTreeMap::new();
+    for (source, file) in &arguments.extracts {
+        let definition = definitions.get(source).ok_or(format!("no definition for {source}"))?;
+        let people = |feed: &&fc_sources::Feed| feed.kind == FeedKind::People;
+        let feed = definition.feeds.iter().find(people).ok_or(format!("{source} has no feed of people"))?;
+        let opened = File::open(file).map_err(|e| format!("{}: {e}", file.display()))?;
+        for row in feed.reader(opened, arguments.today).map_err(|e| format!("{}: {e}", file.display()))? {
+            let Row::Used { records: said, .. } = row.map_err(|e| format!("{}: {e}", file.display()))? else {
+                continue;
+            };
+            for (id, entry) in said {
+                if let Entry::Present(Content::Person(details)) = entry {
+                    records.entry((source.clone(), id)).or_default().merge(*details);
+                }
+            }
+        }
+    }
+    Ok(records.into_iter().map(|((source, id), details)| (RecordId::new(source, id), details)).collect())
+}
+
+/// The true person of each record; a record that the truth does not name is alone.
+fn truth(arguments: &Arguments, records: &[(RecordId, Details)]) -> Result<Vec<String>, String> {
+    let text = read(&arguments.truth)?;
+    let mut lines = text.lines();
+    let header: Vec<&str> = lines.next().unwrap_or_default().trim().split(',').collect();
+    let column = |name: &str| header.iter().position(|h| *h == name).ok_or(format!("the truth has no column {name}"));
+    let (source, id, person) = (column("source")?, column("source_record_id")?, column("person_id")?);
+    let mut people = HashMap::new();
+    for line in lines {
+        let cells: Vec<&str> = line.trim().split(',').collect();
+        if let (Some(source), Some(id), Some(person)) = (cells.get(source), cells.get(id), cells.get(person)) {
+            people.insert(format!("{source}:{id}"), (*person).to_owned());
+        }
+    }
+    let of = |(record, _): &(RecordId, Details)| {
+        let name = record.to_string();
+        people.get(&name).cloned().unwrap_or(name)
+    };
+    Ok(records.iter().map(of).collect())
+}
+
+fn measure(arguments: &Arguments) -> Result<(), String> {
+    let records = records(arguments)?;
+    let truth = truth(arguments, &records)?;
+    let started = Instant::now();
+    let linked = link::link(&arguments.model, &records, &[]);
+    let took = started.elapsed();
+    let standards: Vec<Standard> = records.iter().map(|(r, d)| Standard::of(&r.source, d)).collect();
+    let (candidates, saturated) = link::candidates(&arguments.model, &standards);
+    let candidates: HashSet<Pair> = candidates.into_iter().map(|(a, b)| (a as usize, b as usize)).collect();
+
+    let (is, ought) = (groups(&linked.people), groups(&truth));
+    let (found, wanted) = (pairs(&is), pairs(&ought));
+    println!("records {}, people {} (true {}), linked in {took:.1?}", records.len(), is.len(), ought.len());
+    let right = found.intersection(&wanted).count();
+    let (precision, recall) = (share(right, found.len()), share(right, wanted.len()));
+    let f1 = 2.0 * precision * recall / (precision + recall);
+    println!("pairs       precision {precision:.4}  recall {recall:.4}  F1 {f1:.4}  ({} true pairs)", wanted.len());
+    println!("B-cubed     F1 {:.4}", b_cubed(&linked.people, &truth));
+    let mixed = is.values().filter(|group| group.iter().any(|i| truth[*i] != truth[group[0]])).count();
+    println!("mixed clusters {mixed}, possible pairs for a steward {}", linked.possible.len());
+    let right = linked.possible.iter().filter(|p| truth[p.a] == truth[p.b]).count();
+    println!("possible pairs that are one person: {right}");
+    let blocked = wanted.intersection(&candidates).count();
+    println!(
+        "blocking    recall {:.4}  candidates {:.2} a record  keys {:.2} a record  saturated keys {saturated}",
+        share(blocked, wanted.len()),
+        2.0 * share(candidates.len(), records.len()),
+        share(standards.iter().map(|s| blocking_keys(s).len()).sum(), records.len())
+    );
+    blocking_table(&arguments.model, &standards, &wanted);
+    calibration(&arguments.model, &standards, &candidates, &wanted);
+    let show = |title: &str, chosen: Vec<Pair>| {
+        println!("\n{title} ({})", chosen.len());
+        for (a, b) in chosen.into_iter().take(arguments.show) {
+            let comparison = arguments.model.compare(&standards[a], &standards[b]);
+            let met = if candidates.contains(&(a, b)) { "" } else { " (never met)" };
+            println!(
+                "{} {}: {:.1}{met} {}",
+                records[a].0,
+                records[b].0,
+                comparison.weight.bits(),
+                explain(&comparison)
+            );
+        }
+    };
+    if arguments.show > 0 {
+        let sorted = |pairs: Vec<&Pair>| {
+            let mut pairs: Vec<Pair> = pairs.into_iter().copied().collect();
+            pairs.sort_unstable();
+            pairs
+        };
+        show("False links", sorted(found.difference(&wanted).collect()));
+        show("Missed links", sorted(wanted.difference(&found).collect()));
+    }
+    Ok(())
+}
+
+fn share(part: usize, whole: usize) -> f64 {
+    if whole == 0 { 0.0 } else { part as f64 / whole as f64 }
+}
+
+fn groups<T: std::hash::Hash + Eq>(labels: &[T]) -> HashMap<&T, Vec<usize>> {
+    let mut groups: HashMap<&T, Vec<usize>> = HashMap::new();
+    for (i, label) in labels.iter().enumerate() {
+        groups.entry(label).or_default().push(i);
+    }
+    groups
+}
+
+fn pairs<T>(groups: &HashMap<&T, Vec<usize>>) -> HashSet<Pair> {
+    groups.values().flat_map(|group| pairs_of(group)).collect()
+}
+
+fn pairs_of(group: &[usize]) -> Vec<Pair> {
+    (0..group.len()).flat_map(|i| (0..i).map(move |j| (group[j].min(group[i]), group[j].max(group[i])))).collect()
+}
+
+fn b_cubed(people: &[usize], truth: &[String]) -> f64 {
+    let (is, ought) = (groups(people), groups(truth));
+    let (mut precision, mut recall) = (0.0, 0.0);
+    for i in 0..people.len() {
+        let (group, person) = (&is[&people[i]], &ought[&truth[i]]);
+        let right = group.iter().filter(|j| truth[**j] == truth[i]).count();
+        precision += share(right, group.len());
+        recall += share(right, person.len());
+    }
+    let n = people.len() as f64;
+    let (precision, recall) = (precision / n, recall / n);
+    2.0 * precision * recall / (precision + recall)
+}
+
+/// What each kind of key adds: the true pairs and the candidates that no other kind brings.
+fn blocking_table(model: &Model, standards: &[Standard], wanted: &HashSet<Pair>) {
+    let mut filed: BTreeMap<String, Vec<usize>> = BTreeMap::new();
+    for (i, standard) in standards.iter().enumerate() {
+        for key in blocking_keys(standard) {
+            filed.entry(key).or_default().push(i);
+        }
+    }
+    let mut kinds: BTreeMap<char, (usize, HashSet<Pair>)> = BTreeMap::new();
+    for (key, members) in &filed {
+        let kind = kinds.entry(key.chars().next().unwrap_or('?')).or_default();
+        kind.0 += members.len();
+        if members.len() <= model.saturation() {
+            kind.1.extend(pairs_of(members));
+        }
+    }
+    println!("\nkey  keys a record  recall  recall it alone adds  candidates a record  candidates it alone adds");
+    for (name, (written, brought)) in &kinds {
+        let others: HashSet<&Pair> =
+            kinds.iter().filter(|(other, _)| *other != name).flat_map(|(_, (_, pairs))| pairs).collect();
+        let alone: Vec<&Pair> = brought.iter().filter(|pair| !others.contains(pair)).collect();
+        let n = standards.len();
+        println!(
+            "{name}    {:13.2}  {:.3}   {:.4}                {:19.2}  {:.2}",
+            share(*written, n),
+            share(brought.intersection(wanted).count(), wanted.len()),
+            share(alone.iter().filter(|pair| wanted.contains(**pair)).count(), wanted.len()),
+            2.0 * share(brought.len(), n),
+            2.0 * share(alone.len(), n)
+        );
+    }
+}
+
+/// Of the candidates given each probability, how many are one person.
+fn calibration(model: &Model, standards: &[Standard], candidates: &HashSet<Pair>, wanted: &HashSet<Pair>) {
+    let mut tenths = [(0, 0); 10];
+    for pair in candidates {
+        let probability = model.compare(&standards[pair.0], &standards[pair.1]).probability;
+        let tenth = &mut tenths[((probability * 10.0) as usize).min(9)];
+        tenth.0 += 1;
+        tenth.1 += usize::from(wanted.contains(pair));
+    }
+    println!("\nprobability  pairs  one person");
+    for (i, (all, right)) in tenths.into_iter().enumerate() {
+        println!("{:.1} to {:.1}   {all:6}  {:.3}", i as f64 / 10.0, (i + 1) as f64 / 10.0, share(right, all));
+    }
+}

@@ -1,0 +1,340 @@
+//! What must hold of matching whatever the records: product.md 7 and the invariants of design.md 3.
+
+use fc_linkage::{
+    Band, Decision, Edge, Member, Model, Refusal, Standard, Verdict, Weight, explain, link, link_all, resolve,
+};
+use fc_model::{Address, BirthDate, Details, Name, NhsNumber, PartialDate, Phone, Postcode, RecordId, Upn};
+use proptest::prelude::*;
+
+fn model() -> &'static Model {
+    Model::shipped()
+}
+
+fn record(id: usize) -> RecordId {
+    RecordId::new("housing".parse().unwrap(), format!("H{id}"))
+}
+
+fn standard(details: &Details) -> Standard {
+    Standard::of(&"housing".parse().unwrap(), details)
+}
+
+fn birth(date: &str) -> Option<BirthDate> {
+    PartialDate::parse_iso(date).ok().map(BirthDate::born)
+}
+
+fn home(line: &str) -> Vec<Address> {
+    let postcode = Postcode::parse("SK1 3XE").ok();
+    vec![Address { lines: vec![line.to_owned()], postcode, ..Address::default() }]
+}
+
+/// A valid NHS number: nine digits spread so that two seeds differ in more than two places, and their check digit.
+fn nhs(seed: u64) -> NhsNumber {
+    (0..20)
+        .find_map(|step| {
+            let nine = 400_000_000 + (seed * 20 + step) * 7_013_377 % 299_999_999;
+            (0..10).find_map(|check| NhsNumber::parse(&format!("{nine}{check}")).ok())
+        })
+        .unwrap()
+}
+
+/// Somebody of the Okafor family at 2 High Street.
+fn okafor(forename: &str, born: &str) -> Details {
+    Details {
+        names: vec![Name::current([forename], "Okafor")],
+        birth: birth(born),
+        addresses: home("2 High Street"),
+        ..Details::default()
+    }
+}
+
+fn people(details: Vec<Details>) -> Vec<usize> {
+    let records: Vec<_> = details.into_iter().enumerate().map(|(i, details)| (record(i), details)).collect();
+    link_all(model(), &records)
+}
+
+#[test]
+fn twins_are_never_merged_on_surname_birth_date_and_address() {
+    assert_eq!(people(vec![okafor("Amara", "2015-03-02"), okafor("Daniel", "2015-03-02")]), [0, 1]);
+    assert_eq!(people(vec![okafor("Ella", "2015-03-02"), okafor("Ellie", "2015-03-02")]), [0, 1]);
+}
+
+#[test]
+fn a_twin_s_records_find_each_other_and_not_the_other_twin() {
+    let nickname = okafor("Danny", "2015-03-02");
+    assert_eq!(
+        people(vec![okafor("Amara", "2015-03-02"), okafor("Daniel", "2015-03-02"), nickname]),
+        [0, 1, 1],
+        "Danny is Daniel"
+    );
+}
+
+#[test]
+fn father_and_son_of_one_name_at_one_address_are_two_people() {
+    assert_eq!(people(vec![okafor("Emeka", "1980-07-19"), okafor("Emeka", "2012-03-02")]), [0, 1]);
+    let undated = Details { birth: None, ..okafor("Emeka", "") };
+    let three = people(vec![okafor("Emeka", "1980-07-19"), okafor("Emeka", "2012-03-02"), undated]);
+    assert_eq!(three, [0, 1, 2], "an undated record may be either's: a steward decides");
+}
+
+#[test]
+fn an_undated_record_that_may_be_father_or_son_goes_to_a_steward() {
+    let undated = Details { birth: None, ..okafor("Emeka", "") };
+    let records: Vec<_> = [okafor("Emeka", "1980-07-19"), okafor("Emeka", "2012-03-02"), undated]
+        .into_iter()
+        .enumerate()
+        .map(|(i, details)| (record(i), details))
+        .collect();
+    let possible = link::link(model(), &records, &[]).possible;
+    let too_close = possible.iter().filter(|pair| pair.why == Refusal::TooCloseToCall).count();
+    assert_eq!(too_close, 2);
+}
+
+#[test]
+fn a_baby_that_is_given_a_name_is_the_same_child() {
+    let baby = okafor("Baby", "2025-03-02");
+    assert_eq!(people(vec![baby.clone(), okafor("Amara", "2025-03-02")]), [0, 0]);
+    let of_twins = people(vec![baby, okafor("Amara", "2025-03-02"), okafor("Daniel", "2025-03-02")]);
+    assert_eq!(of_twins, [0, 1, 2], "which twin the baby is, nobody can say");
+}
+
+#[test]
+fn an_unborn_child_becomes_the_child_that_was_born() {
+    let mut unborn = okafor("Unborn", "2025-03-20");
+    unborn.birth = unborn.birth.map(|birth| BirthDate { expected: true, ..birth });
+    assert_eq!(people(vec![unborn, okafor("Amara", "2025-03-02")]), [0, 0]);
+}
+
+#[test]
+fn different_valid_nhs_numbers_are_different_people() {
+    let of = |seed| Details { nhs_number: Some(nhs(seed)), ..okafor("Amara", "2015-03-02") };
+    assert_eq!(people(vec![of(1), of(2)]), [0, 1]);
+    assert_eq!(people(vec![of(1), of(1)]), [0, 0]);
+}
+
+#[test]
+fn an_identifier_links_a_child_whose_forename_was_changed() {
+    let of = |forename| Details { nhs_number: Some(nhs(1)), ..okafor(forename, "2015-03-02") };
+    assert_eq!(people(vec![of("Daniel"), of("Zephyrine")]), [0, 0]);
+    assert_eq!(people(vec![okafor("Daniel", "2015-03-02"), okafor("Zephyrine", "2015-03-02")]), [0, 1]);
+}
+
+#[test]
+fn an_adopted_child_s_two_identities_are_never_linked() {
+    let mut new = Details { nhs_number: Some(nhs(1)), ..okafor("Amara", "2015-03-02") };
+    let old = new.clone();
+    assert_eq!(people(vec![new.clone(), old.clone(), old.clone()]), [0, 0, 0]);
+    new.never_link = vec!["H1".into()];
+    let apart = people(vec![new, old.clone(), old]);
+    assert_ne!(apart[0], apart[1]);
+}
+
+#[test]
+fn a_steward_s_decision_outweighs_the_evidence_and_never_link_outweighs_link() {
+    let records = [(record(0), okafor("Amara", "2015-03-02")), (record(1), okafor("Daniel", "1980-07-19"))];
+    let decision = |verdict| Decision { a: record(1), b: record(0), verdict };
+    assert_eq!(link::link(model(), &records, &[decision(Verdict::Link)]).people, [0, 0]);
+    let both = [decision(Verdict::Link), decision(Verdict::NeverLink)];
+    assert_eq!(link::link(model(), &records, &both).people, [0, 1]);
+}
+
+#[test]
+fn a_chain_of_look_alikes_does_not_make_one_person_of_twins() {
+    let facts = |forename: &str| standard(&okafor(forename, "2015-03-02")).facts();
+    let members: Vec<Member<u32>> = [("Amara", 0), ("A", 1), ("Abigail", 2)]
+        .map(|(forename, handle)| Member { handle, facts: facts(forename) })
+        .into();
+    let edge = |a, b, bits| Edge { a, b, weight: Weight::from_bits(bits) };
+    let resolution = resolve(model(), &members, &[edge(0, 1, 12.0), edge(1, 2, 6.0)], &[]);
+    assert_eq!(resolution.people, [vec![0, 1], vec![2]]);
+    assert_eq!(resolution.possible[0].why, Refusal::Conflict);
+}
+
+#[test]
+fn ten_thousand_people_of_one_name_and_birth_date_are_neither_quadratic_nor_one_person() {
+    let mut records: Vec<_> = (0..10_000)
+        .map(|i| {
+            let addresses = home(&format!("{} High Street", i + 1));
+            (record(i), Details { addresses, ..okafor("Amara", "2015-03-02") })
+        })
+        .collect();
+    for i in [10_000, 10_001] {
+        records.push((record(i), Details { nhs_number: Some(nhs(9)), ..okafor("Amara", "2015-03-02") }));
+    }
+    let linked = link::link(model(), &records, &[]);
+    assert!(linked.compared < 20, "{} pairs compared", linked.compared);
+    assert!(linked.saturated > 0);
+    assert_eq!(linked.people[10_000], linked.people[10_001], "an identifier still links");
+}
+
+#[test]
+fn one_nhs_number_on_five_thousand_records_merges_no_crowd() {
+    let (forenames, surnames) = (["Amara", "Daniel", "Ruth", "Peter", "Zoe"], ["Okafor", "Smith", "Begum", "Nowak"]);
+    let shared = |i: usize| {
+        let born: fc_model::Date = "1960-01-01".parse().unwrap();
+        let born = born.checked_add(std::time::Duration::from_secs(86_400 * i as u64)).unwrap();
+        let names = vec![Name::current([forenames[i % 5]], surnames[i / 5 % 4])];
+        (
+            record(i),
+            Details { nhs_number: Some(nhs(1)), birth: Some(BirthDate::born(born)), names, ..Details::default() },
+        )
+    };
+    let records: Vec<_> = (0..5_000).map(shared).collect();
+    let linked = link::link(model(), &records, &[]);
+    let largest = (0..5_000).map(|p| linked.people.iter().filter(|q| **q == p).count()).max();
+    assert_eq!(largest, Some(1));
+    assert!(linked.saturated > 0);
+}
+
+#[test]
+fn absurd_records_harm_nobody() {
+    let long = "Wolfeschlegelsteinhausen".repeat(500);
+    let absurd = [
+        Details::default(),
+        Details { names: vec![Name::current([long.clone(), long.clone()], long.clone()); 50], ..Details::default() },
+        Details { names: vec![Name::current(["שרה", "e\u{301}\u{327}\u{202e}"], "محمد")], ..Details::default() },
+        Details { names: vec![Name::current(["A"], "B"), Name::current(["", " "], "'")], ..Details::default() },
+        Details { addresses: home(&long), ..Details::default() },
+        Details {
+            addresses: ["", ",,,", "Flat", "Flat ,", "1", "1 a", "/", "St St", "\u{0}"]
+                .iter()
+                .flat_map(|l| home(l))
+                .collect(),
+            ..Details::default()
+        },
+    ];
+    for a in &absurd {
+        for b in &absurd {
+            let comparison = model().compare(&standard(a), &standard(b));
+            assert!(comparison.weight.bits().is_finite() && !explain(&comparison).is_empty());
+        }
+    }
+    assert_eq!(people(absurd.to_vec()).len(), absurd.len());
+}
+
+/// Records of a small street, alike enough to meet.
+fn any_details() -> impl Strategy<Value = Details> {
+    let forename = prop::sample::select(vec![
+        "Amara", "Daniel", "Danny", "Dan", "Emeka", "Mohammed", "Md", "Ella", "Ellie", "Baby", "D", "", "Okafor",
+    ]);
+    let surname = prop::sample::select(vec!["Okafor", "Okafor-Smith", "Smith", "Smyth", "Daniel", "", "O'Brien"]);
+    let date = prop::sample::select(vec![
+        "2015-03-02",
+        "2015-02-03",
+        "2015-03-12",
+        "2015-01-01",
+        "1980-07-19",
+        "2015",
+        "",
+        "2016-03-02",
+    ]);
+    let line = prop::sample::select(vec!["2 High Street", "2 High St", "Flat 1, 2 High Street", "4 High Street", ""]);
+    let number = prop::sample::select(vec![None, None, Some(1), Some(2), Some(3)]);
+    let upn = prop::sample::select(vec![None, None, Some("A925204515361"), Some("Z925201418979")]);
+    let phone = prop::sample::select(vec![None, Some("01614960000")]);
+    (forename, surname, date, any::<bool>(), line, number, upn, phone).prop_map(
+        |(forename, surname, date, expected, line, number, upn, phone)| Details {
+            names: vec![Name::current([forename], surname)],
+            birth: birth(date).map(|birth| BirthDate { expected: expected && forename == "Baby", ..birth }),
+            addresses: home(line),
+            nhs_number: number.map(nhs),
+            upn: upn.and_then(|upn| Upn::parse(upn).ok()),
+            phones: phone.and_then(|phone| Phone::parse(phone).ok()).into_iter().collect(),
+            ..Details::default()
+        },
+    )
+}
+
+fn grouping(records: &[(RecordId, Details)], people: &[usize]) -> Vec<Vec<String>> {
+    let mut groups = std::collections::BTreeMap::<usize, Vec<String>>::new();
+    for ((record, _), person) in records.iter().zip(people) {
+        groups.entry(*person).or_default().push(record.to_string());
+    }
+    let mut groups: Vec<Vec<String>> = groups.into_values().collect();
+    groups.iter_mut().for_each(|group| group.sort());
+    groups.sort();
+    groups
+}
+
+proptest! {
+    #[test]
+    fn comparing_is_symmetric(a in any_details(), b in any_details()) {
+        let (a, b) = (standard(&a), standard(&b));
+        let (forth, back) = (model().compare(&a, &b), model().compare(&b, &a));
+        prop_assert_eq!(forth, back);
+        prop_assert_eq!(explain(&forth), explain(&back));
+    }
+
+    #[test]
+    fn evidence_adds_up_to_the_weight(a in any_details(), b in any_details()) {
+        let comparison = model().compare(&standard(&a), &standard(&b));
+        let fields: f64 = comparison.fields.iter().map(|field| field.weight.bits()).sum();
+        let sum = fields + comparison.prior.bits() + comparison.family.bits();
+        prop_assert!((sum - comparison.weight.bits()).abs() < 0.01);
+        prop_assert_eq!(comparison.band, model().band(comparison.weight));
+    }
+
+    #[test]
+    fn people_are_the_same_whatever_the_order_of_records(
+        records in prop::collection::vec(any_details(), 2..14).prop_map(|all| {
+            all.into_iter().enumerate().map(|(i, details)| (record(i), details)).collect::<Vec<_>>()
+        }).prop_flat_map(|records| (Just(records.clone()), Just(records).prop_shuffle())),
+        never in any::<bool>(),
+    ) {
+        let (first, second) = records;
+        let decisions: Vec<_> = never
+            .then(|| Decision { a: record(0), b: record(1), verdict: Verdict::NeverLink })
+            .into_iter()
+            .collect();
+        let (one, other) = (link::link(model(), &first, &decisions), link::link(model(), &second, &decisions));
+        prop_assert_eq!(grouping(&first, &one.people), grouping(&second, &other.people));
+        prop_assert_eq!(one.possible.len(), other.possible.len());
+    }
+
+    #[test]
+    fn never_links_and_different_nhs_numbers_hold_in_any_crowd(
+        all in prop::collection::vec(any_details(), 2..14),
+    ) {
+        let records: Vec<_> = all.into_iter().enumerate().map(|(i, details)| (record(i), details)).collect();
+        let decisions = [Decision { a: record(0), b: record(1), verdict: Verdict::NeverLink }];
+        let people = link::link(model(), &records, &decisions).people;
+        prop_assert_ne!(people[0], people[1]);
+        for (i, (_, a)) in records.iter().enumerate() {
+            for (j, (_, b)) in records.iter().enumerate().skip(i + 1) {
+                let differ = matches!((&a.nhs_number, &b.nhs_number), (Some(a), Some(b)) if a != b);
+                prop_assert!(!(differ && people[i] == people[j]), "{i} and {j} have different NHS numbers");
+            }
+        }
+    }
+
+    #[test]
+    fn resolving_does_not_depend_on_the_order_of_members_or_edges(
+        order in Just((0..8).collect::<Vec<usize>>()).prop_shuffle(),
+        details in prop::collection::vec(any_details(), 8),
+        edges in prop::collection::vec((0..8usize, 0..8usize, -2..20i32), 0..20),
+    ) {
+        let facts: Vec<_> = details.iter().map(|details| standard(details).facts()).collect();
+        let place = |i: usize| order.iter().position(|at| *at == i).unwrap();
+        let straight: Vec<Member<usize>> =
+            (0..8).map(|i| Member { handle: i, facts: facts[i].clone() }).collect();
+        let shuffled: Vec<Member<usize>> =
+            order.iter().map(|i| Member { handle: *i, facts: facts[*i].clone() }).collect();
+        let edge = |&(a, b, bits): &(usize, usize, i32)| Edge { a, b, weight: Weight::from_bits(f64::from(bits)) };
+        let forth: Vec<Edge> = edges.iter().map(edge).collect();
+        let back: Vec<Edge> =
+            edges.iter().rev().map(|(a, b, bits)| edge(&(place(*b), place(*a), *bits))).collect();
+        let one = resolve(model(), &straight, &forth, &[]).people;
+        let other = resolve(model(), &shuffled, &back, &[]).people;
+        let named: Vec<Vec<usize>> =
+            other.into_iter().map(|group| group.into_iter().map(|at| order[at]).collect()).collect();
+        prop_assert_eq!(one, named);
+    }
+
+    #[test]
+    fn any_text_can_be_a_name_or_an_address(name in ".{0,60}", line in ".{0,80}") {
+        let details = Details { names: vec![Name::current([name.clone()], name)], addresses: home(&line), ..Details::default() };
+        let standard = standard(&details);
+        let same = model().compare(&standard, &standard);
+        prop_assert!(model().band(same.weight) >= Band::No);
+        prop_assert!(fc_linkage::blocking_keys(&standard).len() <= fc_linkage::block::MOST_KEYS);
+    }
+}
