@@ -100,7 +100,7 @@ impl NoEntry {
                 r#"Bearer realm="family-context", error="invalid_token""#,
             ),
         };
-        let mut response = problem(StatusCode::UNAUTHORIZED, "Not signed in", detail, request_id);
+        let mut response = problem(StatusCode::UNAUTHORIZED, "sign-in-needed", "Sign in", detail, request_id);
         response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static(challenge));
         response
     }
@@ -137,6 +137,7 @@ impl Route {
         match path {
             "/v1/people/search" => Self::Search,
             "/v1/openapi.json" => Self::Description,
+            _ if path.starts_with("/v1/searches/") => Self::Search,
             _ if path == "/v1" || path.starts_with("/v1/") => Self::Family,
             _ => Self::Web,
         }
@@ -199,7 +200,7 @@ impl Edge {
         // The limit is the only way this fails here: a client that hangs up is not there to read an answer.
         let Ok(body) = to_bytes(body, BODY_LIMIT).await else {
             let detail = format!("Send at most {} KiB.", BODY_LIMIT / 1024);
-            return problem(StatusCode::PAYLOAD_TOO_LARGE, "The request is too large", &detail, request_id);
+            return problem(StatusCode::PAYLOAD_TOO_LARGE, "too-large", "The request is too large", &detail, request_id);
         };
         parts.extensions.insert(RequestContext::ApiGatewayV2(context));
         let request = Request::from_parts(parts, Body::from(body));
@@ -215,7 +216,7 @@ impl Edge {
             Err(_) => {
                 tracing::error!(request_id, route = route.key(), "a function panicked");
                 let detail = "Something went wrong here. Try again; if it goes on, give support the request id.";
-                problem(StatusCode::INTERNAL_SERVER_ERROR, "Something went wrong", detail, request_id)
+                problem(StatusCode::INTERNAL_SERVER_ERROR, "failed", "Something went wrong", detail, request_id)
             }
         }
     }
@@ -255,13 +256,14 @@ fn context(
     context
 }
 
-fn problem(status: StatusCode, title: &str, detail: &str, request_id: &str) -> Response {
+/// In the shape of `fc_http::Problem`, so that a caller sees no difference between the edge and a function.
+fn problem(status: StatusCode, code: &str, title: &str, detail: &str, request_id: &str) -> Response {
     let body = json!({
-        "type": "about:blank",
+        "type": format!("urn:family-context:problem:{code}"),
         "title": title,
         "status": status.as_u16(),
         "detail": detail,
-        "request_id": request_id,
+        "request": request_id,
     });
     let headers = [(header::CONTENT_TYPE, "application/problem+json"), (header::CACHE_CONTROL, "no-store")];
     (status, headers, body.to_string()).into_response()
