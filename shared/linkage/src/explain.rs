@@ -100,9 +100,9 @@ mod tests {
         }
     }
 
-    fn sentence(other: Details) -> String {
+    fn sentence(other: &Details) -> String {
         let standard = |details: &Details| Standard::of(&"housing".parse().unwrap(), details);
-        let (a, b) = (standard(&lucy()), standard(&other));
+        let (a, b) = (standard(&lucy()), standard(other));
         let forth = explain(&Model::shipped().compare(&a, &b));
         assert_eq!(forth, explain(&Model::shipped().compare(&b, &a)));
         forth
@@ -110,17 +110,17 @@ mod tests {
 
     #[test]
     fn a_link_is_explained_in_words_a_social_worker_uses() {
-        assert_eq!(sentence(lucy()), "same NHS number, name, address and date of birth");
+        assert_eq!(sentence(&lucy()), "same NHS number, name, address and date of birth");
         let misspelled = Details { names: vec![Name::current(["Lucyy"], "O'Brian")], addresses: vec![], ..lucy() };
-        assert_eq!(sentence(misspelled), "same NHS number and date of birth; name spelled differently; no address");
+        assert_eq!(sentence(&misspelled), "same NHS number and date of birth; name spelled differently; no address");
         let undated = Details { birth: None, nhs_number: None, ..lucy() };
-        assert_eq!(sentence(undated), "same name and address; no date of birth");
-        assert_eq!(sentence(Details::default()), "no forename; no surname; no date of birth; no address");
+        assert_eq!(sentence(&undated), "same name and address; no date of birth");
+        assert_eq!(sentence(&Details::default()), "no forename; no surname; no date of birth; no address");
     }
 
     #[test]
     fn an_explanation_holds_no_personal_data() {
-        let words = sentence(lucy()).to_lowercase();
+        let words = sentence(&lucy()).to_lowercase();
         assert!(!words.contains("lucy") && !words.contains("2015") && !words.contains("9434765919"));
     }
 }

@@ -250,7 +250,7 @@ impl Model {
         // log2 of 1 / ((1 - share) / odds against strangers + share / odds against family).
         let mixture = -((1.0 - self.family_share) * (-strangers).exp2() + self.family_share * (-family).exp2()).log2();
         let mut weight = self.prior + mixture;
-        if self.needs_identifier(&levels) {
+        if Self::needs_more(&levels) {
             weight = weight.min(self.linked.bits() - 1.0);
         }
         let weight = Weight::from_bits(weight);
@@ -265,15 +265,18 @@ impl Model {
         }
     }
 
-    /// Relatives: when forenames clearly differ, or a valid identifier does, only an identifier can link (design.md 5).
-    #[expect(clippy::unused_self, reason = "a rule of the model, kept beside its weights")]
-    fn needs_identifier(&self, levels: &[Level; FIELDS]) -> bool {
-        let level = |field: Field| levels[field as usize];
-        let identified = [Field::NhsNumber, Field::Upn].iter().any(|field| level(*field) == Level::Same);
-        let denied = [Field::NhsNumber, Field::Upn].iter().any(|field| level(*field) == Level::Differ);
-        let other_forename = level(Field::Forename) == Level::Differ;
-        let other_birth = level(Field::Birth) == Level::Differ;
-        denied || (other_forename || other_birth) && !identified
+    /// Whether more is needed than the weights, before a link is made without a steward (design.md 5):
+    /// relatives, when forename or birth date clearly differ, are told apart by identifiers alone; a different valid
+    /// identifier is never outweighed; and a name alone, however rare, is somebody else's too.
+    fn needs_more(levels: &[Level; FIELDS]) -> bool {
+        let is = |field: Field, wanted: &[Level]| wanted.contains(&levels[field as usize]);
+        let identified = is(Field::NhsNumber, &[Level::Same]) || is(Field::Upn, &[Level::Same]);
+        let denied = is(Field::NhsNumber, &[Level::Differ]) || is(Field::Upn, &[Level::Differ]);
+        let another = is(Field::Forename, &[Level::Differ]) || is(Field::Birth, &[Level::Differ]);
+        let name_alone = is(Field::Birth, &[Level::Missing])
+            && is(Field::Address, &[Level::Missing, Level::Postcode, Level::Differ])
+            && !is(Field::Contact, &[Level::Same]);
+        denied || (another || name_alone) && !identified
     }
 
     fn row(

@@ -1,5 +1,7 @@
 //! What must hold of matching whatever the records: product.md 7 and the invariants of design.md 3.
 
+#![expect(clippy::unwrap_used, reason = "tests may fail by panicking")]
+
 use fc_linkage::{
     Band, Decision, Edge, Member, Model, Refusal, Standard, Verdict, Weight, explain, link, link_all, resolve,
 };
@@ -66,6 +68,12 @@ fn a_twin_s_records_find_each_other_and_not_the_other_twin() {
         [0, 1, 1],
         "Danny is Daniel"
     );
+}
+
+#[test]
+fn a_name_alone_links_nobody() {
+    let elsewhere = Details { birth: None, addresses: home("40 High Street"), ..okafor("Zephyrine", "") };
+    assert_eq!(people(vec![okafor("Zephyrine", "2015-03-02"), elsewhere]), [0, 1]);
 }
 
 #[test]
