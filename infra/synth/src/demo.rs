@@ -134,13 +134,22 @@ fn wintersgill(council: &Council) -> Family {
         family.people.push(person(council, sex, (forename, surname), born, dwelling, by_hand));
         family.people.len() - 1
     };
-    let posy = add(Sex::Female, (CHILD_FORENAME, CHILD_SURNAME), child_born(today), 0, child(Known { school: true, ..NOTHING }));
+    let posy = add(
+        Sex::Female,
+        (CHILD_FORENAME, CHILD_SURNAME),
+        child_born(today),
+        0,
+        child(Known { school: true, ..NOTHING }),
+    );
     let jago = add(
         Sex::Male,
         (SIBLING_FORENAME, CHILD_SURNAME),
         sibling_born(today),
         0,
-        ByHand { school: "Castle Hill High School", ..child(Known { school: true, housing: true, youth_justice: true, ..NOTHING }) },
+        ByHand {
+            school: "Castle Hill High School",
+            ..child(Known { school: true, housing: true, youth_justice: true, ..NOTHING })
+        },
     );
     let adult = |known, tenancy| ByHand { known, tenancy, school: "" };
     let marisol = add(Sex::Female, (MOTHER_FORENAME, CHILD_SURNAME), born(today, 41, 200), 0, adult(tenant, arrears));
@@ -169,11 +178,8 @@ fn wintersgill(council: &Council) -> Family {
     );
 
     let people = &mut family.people;
-    people[marisol].former = Some(Former {
-        forename: MOTHER_FORENAME.into(),
-        surname: MOTHER_FORMER_SURNAME.into(),
-        why: Why::Marriage,
-    });
+    people[marisol].former =
+        Some(Former { forename: MOTHER_FORENAME.into(), surname: MOTHER_FORMER_SURNAME.into(), why: Why::Marriage });
     people[ansel].protection = Protection::Withheld;
     people[isaura].protection = Protection::Hidden;
     people[isaura].stays[0].confidential = true;

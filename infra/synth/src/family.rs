@@ -7,9 +7,9 @@ use crate::{
     Rates,
     dice::{Dice, Purpose, YEAR, age, days, plus},
     names::NAMES,
+    places::{City, Place},
     records::ByHand,
     staff::{Service, worker},
-    places::{City, Place},
 };
 use fc_model::{Protection, Sex};
 use jiff::civil::Date;
@@ -18,6 +18,8 @@ use jiff::civil::Date;
 const MEAN_FAMILY: u64 = 2;
 /// Dwellings kept for each family: its own, and one for whoever lives apart.
 pub(crate) const DWELLINGS: u64 = 2;
+/// Families between those in one street and those elsewhere: exchanging these bits moves at least 340 families on.
+const STREETS_AWAY: u64 = 0b10_1010_0101;
 /// Dwellings below this are for the families written by hand.
 const FIRST_DWELLING: u64 = 48;
 /// One family in so many is a care home: about four people in a thousand live in one.
@@ -136,7 +138,7 @@ pub(crate) struct Family {
     pub(crate) strain: f64,
 }
 
-/// The shapes of families, with shares per thousand.
+/// The shapes of families.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Shape {
     Couple,
@@ -160,6 +162,7 @@ enum Shape {
     Sisters,
 }
 
+/// How common each shape is, as weights (about one in a thousand families each).
 const SHAPES: [(Shape, u32); 19] = [
     (Shape::Couple, 190),
     (Shape::LoneParent, 90),
@@ -174,10 +177,10 @@ const SHAPES: [(Shape, u32); 19] = [
     (Shape::OlderCouple, 65),
     (Shape::OlderSingle, 75),
     (Shape::SharedHouse, 24),
-    (Shape::KinshipCare, 9),
-    (Shape::FosterHome, 5),
-    (Shape::Refuge, 4),
-    (Shape::Adoption, 4),
+    (Shape::KinshipCare, 6),
+    (Shape::FosterHome, 3),
+    (Shape::Refuge, 2),
+    (Shape::Adoption, 2),
     (Shape::CareLeaver, 5),
     (Shape::Sisters, 10),
 ];
@@ -302,7 +305,9 @@ impl Making<'_> {
     /// Where the family lives and lived: `side` 1 is the home of whoever lives apart.
     fn home(&mut self, side: u64) -> Vec<Stay> {
         let today = self.council.today;
-        let dwelling = FIRST_DWELLING + self.number * DWELLINGS + side;
+        // Whoever lives apart lives streets away: an adopted child is not next door to the family before.
+        let number = if side == 0 { self.number } else { self.number ^ STREETS_AWAY };
+        let dwelling = FIRST_DWELLING + number * DWELLINGS + side;
         let since = plus(today, -self.dice.between(30, 9_000) * self.dice.between(1, 10) / 10);
         let stay = |dwelling: u64, from, to| Stay {
             place: self.council.city.dwelling(dwelling),
@@ -454,7 +459,8 @@ impl Making<'_> {
         }
         // Siblings who have the same parents share the first one's surname.
         let eldest = self.family.links.iter().find(|link| Some(link.b) == mother && link.words == "Mother");
-        let eldest_father = eldest.and_then(|eldest| self.family.links.iter().find(|l| l.a == eldest.a && l.words == "Father"));
+        let eldest_father =
+            eldest.and_then(|eldest| self.family.links.iter().find(|l| l.a == eldest.a && l.words == "Father"));
         if let Some(eldest) = eldest
             && eldest_father.map(|link| link.b) == father
         {
@@ -472,7 +478,13 @@ impl Making<'_> {
     }
 
     /// Children of a mother's age, spaced as births are; `together` of them are born on one day.
-    fn children(&mut self, mother: Option<usize>, father: Option<usize>, stays: &[Stay], together: usize) -> Vec<usize> {
+    fn children(
+        &mut self,
+        mother: Option<usize>,
+        father: Option<usize>,
+        stays: &[Stay],
+        together: usize,
+    ) -> Vec<usize> {
         let parent = mother.or(father).map_or(30, |place| self.family.people[place].age(self.council.today));
         let group = mother.or(father).map_or(0, |place| self.family.people[place].group);
         let more = usize::from(NAMES.larger_families(group)) * self.dice.below(3);
@@ -621,7 +633,11 @@ impl Making<'_> {
         stays.truncate(1);
         stays[0].from = since;
         stays[0].confidential = true;
-        stays.extend(before.iter().take(1).map(|stay| Stay { from: stay.from.min(since), to: Some(since), ..stay.clone() }));
+        stays.extend(before.iter().take(1).map(|stay| Stay {
+            from: stay.from.min(since),
+            to: Some(since),
+            ..stay.clone()
+        }));
         let (mother, father) = self.couple(group, &before, (21, 45));
         self.children(Some(mother), Some(father), &stays, 1);
         let born = self.family.people[mother].born;
@@ -698,7 +714,11 @@ impl Making<'_> {
             let since = plus(self.council.today, -self.dice.between(20, 1_800));
             let mut stays = vec![Stay { place: place.clone(), dwelling, from: since, to: None, confidential: false }];
             let before = self.home(resident as u64 % DWELLINGS);
-            stays.extend(before.into_iter().skip(1).map(|stay| Stay { to: Some(since), from: stay.from.min(since), ..stay }));
+            stays.extend(before.into_iter().skip(1).map(|stay| Stay {
+                to: Some(since),
+                from: stay.from.min(since),
+                ..stay
+            }));
             stays.truncate(2);
             let place = self.adult(group, sex, (68, 97), &stays);
             self.family.people[place].life.care_home = true;
@@ -718,14 +738,24 @@ impl Making<'_> {
             if unborn {
                 continue;
             }
-            let chance_of_death = if years >= 75 { 0.05 } else if years >= 50 { 0.008 } else { 0.0008 };
+            let chance_of_death = if years >= 75 {
+                0.05
+            } else if years >= 50 {
+                0.008
+            } else {
+                0.0008
+            };
             if dice.chance(chance_of_death) {
                 let born = self.family.people[place].born;
                 self.family.people[place].died = Some(dice.day(plus(today, -4 * YEAR).max(born), today));
             }
             let person = &mut self.family.people[place];
             if dice.chance(rates.alias) && years > 10 {
-                let forename = if dice.chance(0.4) { NAMES.forename(dice, person.group, person.sex, 1990) } else { person.forename.clone() };
+                let forename = if dice.chance(0.4) {
+                    NAMES.forename(dice, person.group, person.sex, 1990)
+                } else {
+                    person.forename.clone()
+                };
                 person.alias = Some((forename, NAMES.surname(dice, person.group)));
             }
             if dice.chance(rates.gender_change) && years > 15 && person.former.is_none() {
@@ -754,14 +784,17 @@ impl Making<'_> {
 
     fn birth_to_come(&mut self, rates: &Rates) {
         let today = self.council.today;
-        let Some(mother) = self.family.people.iter().position(|p| p.sex == Sex::Female && (17..43).contains(&p.age(today))) else {
+        let Some(mother) =
+            self.family.people.iter().position(|p| p.sex == Sex::Female && (17..43).contains(&p.age(today)))
+        else {
             return;
         };
         let recent = self.family.people.iter().any(|p| days(p.born, today) < 300);
         if recent || !self.dice.chance(rates.unborn) {
             return;
         }
-        let father = self.family.links.iter().find(|l| l.a == mother && matches!(l.words, "Partner" | "Spouse")).map(|l| l.b);
+        let father =
+            self.family.links.iter().find(|l| l.a == mother && matches!(l.words, "Partner" | "Spouse")).map(|l| l.b);
         let due = self.dice.between(3, 230);
         let siblings: Vec<usize> =
             self.family.links.iter().filter(|l| l.b == mother && l.words == "Mother").map(|l| l.a).collect();
@@ -788,7 +821,11 @@ mod tests {
     }
 
     fn names(family: &Family) -> Vec<String> {
-        family.people.iter().map(|p| format!("{} {} {} {}", p.forename, p.surname, p.born, p.home().place.postcode)).collect()
+        family
+            .people
+            .iter()
+            .map(|p| format!("{} {} {} {}", p.forename, p.surname, p.born, p.home().place.postcode))
+            .collect()
     }
 
     #[test]
@@ -810,7 +847,10 @@ mod tests {
             }
             for person in family.people.iter().filter(|person| !person.unborn) {
                 assert!(person.stays.iter().all(|stay| stay.from >= person.born), "family {number}");
-                assert!(person.stays[1..].iter().all(|stay| stay.to.is_some_and(|to| to >= stay.from)), "family {number}");
+                assert!(
+                    person.stays[1..].iter().all(|stay| stay.to.is_some_and(|to| to >= stay.from)),
+                    "family {number}"
+                );
             }
         }
     }

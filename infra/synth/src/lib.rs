@@ -21,6 +21,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
+mod columns;
 pub mod demo;
 mod dice;
 mod family;
@@ -172,7 +173,11 @@ pub fn write_council_with(
         } else {
             let whole = family::family(&council, families);
             // The last places go to people who live alone, so that the number comes out exact.
-            if people + whole.people.len() as u64 <= options.people { whole } else { family::single(&council, families) }
+            if people + whole.people.len() as u64 <= options.people {
+                whole
+            } else {
+                family::single(&council, families)
+            }
         };
         for person in &mut family.people {
             people += 1;

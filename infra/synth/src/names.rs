@@ -105,7 +105,11 @@ impl Names {
             ("sikh", Sex::Female) if surname == "Singh" => "Kaur".into(),
             ("sikh", Sex::Male) if surname == "Kaur" => "Singh".into(),
             ("pakistani" | "bangladeshi", Sex::Male) if matches!(surname, "Begum" | "Bibi" | "Khatun" | "Khanom") => {
-                if dice.chance(0.5) { "Hussain".into() } else { "Khan".into() }
+                if dice.chance(0.5) {
+                    "Hussain".into()
+                } else {
+                    "Khan".into()
+                }
             }
             _ => surname.to_owned(),
         }

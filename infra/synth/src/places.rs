@@ -83,7 +83,8 @@ impl City {
         let name = format!("{} {}", dice.pick(&PARTS.streets), PARTS.ways[dice.early(PARTS.ways.len(), false)]);
         let block = dice.chance(0.12).then(|| dice.pick(&PARTS.blocks).clone());
         let lettered = dice.chance(0.5);
-        let town = Dice::new(self.seed, Purpose::Street, u64::MAX - street / STREETS_TOGETHER).early(PARTS.towns.len(), false);
+        let town =
+            Dice::new(self.seed, Purpose::Street, u64::MAX - street / STREETS_TOGETHER).early(PARTS.towns.len(), false);
         let (flat, number) = match &block {
             // Sixteen flats to a block: 1 to 16, or 1A to 4D.
             Some(block) if lettered => {

@@ -102,17 +102,17 @@ pub struct Rates {
 impl Default for Rates {
     fn default() -> Self {
         Self {
-            children_social_care: 0.068,
+            children_social_care: 0.055,
             schools: 0.96,
             housing: 0.22,
-            adult_social_care: 0.015,
-            youth_justice: 0.006,
+            adult_social_care: 0.018,
+            youth_justice: 0.009,
             police: 0.06,
             unborn: 0.04,
             alias: 0.015,
             gender_change: 0.002,
-            withheld: 0.002,
-            hidden: 0.0008,
+            withheld: 0.001,
+            hidden: 0.0004,
             colleague: 0.002,
             duplicate: 0.012,
             typo: 0.02,

@@ -1,7 +1,7 @@
 //! Which services know a family, and the rows that each of their systems writes.
 
 use crate::{
-    FeedSummary, Rates, SynthError,
+    FeedSummary, Rates, SynthError, columns,
     dice::{Dice, Purpose, YEAR, mix, plus},
     family::{Council, Family, Link, Person, Why},
     sheet::{Encoding, Format, Sheet, dotted, iso, packed, short, slashed},
@@ -10,7 +10,7 @@ use crate::{
 };
 use fc_model::{Protection, Sex};
 use jiff::civil::Date;
-use std::path::Path;
+use std::{cmp::Reverse, path::Path};
 
 /// Who knows a person.
 #[derive(Clone, Copy, Default)]
@@ -47,77 +47,6 @@ struct Span {
     to: Option<Date>,
     last: Date,
 }
-
-const CSC_PEOPLE: [&str; 36] = [
-    "Person ID", "Case ID", "Person Type", "Person Type Code", "Forename", "Middle Names", "Surname", "Preferred Name",
-    "Former Names", "Hide Former Names", "Date of Birth", "Expected Date", "Date of Death", "Gender", "Ethnicity",
-    "NHS Number", "UPN", "Address", "Postcode", "UPRN", "Address From", "Address Confidential", "Phone", "Email",
-    "Case Status", "Team", "Allocated Worker", "Worker Phone", "Worker Email", "Worker ID", "Involvement Start",
-    "Involvement End", "Last Seen", "Restriction", "Never Link", "Last Updated",
-];
-const CSC_RELATIONSHIPS: [&str; 5] = ["Person ID", "Related Person ID", "Relationship", "Start Date", "End Date"];
-// Headers drift from month to month: case, hyphens and underscores are not to be relied on.
-const SCHOOLS: [&str; 26] = [
-    "Student Ref", "UPN", "Former UPN", "Legal Surname", "Legal Forename", "Middle Name", "Preferred Forename",
-    "Former-Surname", "DOB", "Gender", "Year Group", "Ethnicity", "NHS Number", "Address 1", "Address 2", "Town",
-    "Post_Code", "UPRN", "SCHOOL NAME", "Admission Type", "Contact Name", "Contact Role", "School Phone",
-    "School Email", "Admission Date", "Leaving Date",
-];
-const SCHOOLS_WITH_DATE: [&str; 27] = {
-    let mut all = ["Date Modified"; 27];
-    let mut place = 0;
-    while place < 26 {
-        all[place] = SCHOOLS[place];
-        place += 1;
-    }
-    all
-};
-const ADULTS: [&str; 34] = [
-    "client_id", "title", "first_name", "last_name", "known_as", "date_of_birth", "date_of_death", "sex", "ethnicity",
-    "nhs_no", "flat", "house_no", "street", "town", "post_code", "uprn", "previous_addresses", "phone", "mobile",
-    "email", "primary_support_reason", "local_authority", "worker_name", "worker_role", "worker_phone",
-    "worker_email", "worker_staff_id", "team", "team_inbox", "service_start", "service_end", "last_contact",
-    "protected", "updated_at",
-];
-const HOUSING: [&str; 29] = [
-    "PERSON_REF", "TENANCY_REF", "FULL_NAME", "DOB", "SEX", "ETHNIC_ORIGIN", "ADDRESS", "UPRN", "NHS_NO", "PHONE",
-    "EMAIL", "TENANCY_START", "TENANCY_END", "LANDLORD", "OFFICER", "OFFICER_PHONE", "OFFICER_EMAIL", "ARREARS",
-    "ARREARS_DATE", "RENT_BALANCE", "NSP", "NSP_DATE", "EVICTION", "EVICTION_DATE", "ASB", "ASB_DATE", "LAST_CONTACT",
-    "AMENDED", "SITE",
-];
-const POLICE: [&str; 27] = [
-    "nominal_ref", "pnc_id", "surname", "forename_1", "forename_2", "aliases", "date_of_birth", "gender_code",
-    "address", "postcode", "police_area", "offence1_date", "offence1_type", "offence1_outcome", "offence2_date",
-    "offence2_type", "offence2_outcome", "offence3_date", "offence3_type", "offence3_outcome", "other_offences",
-    "warning_markers", "contact_officer", "contact_phone", "contact_email", "contact_team", "last_updated",
-];
-const YOUTH_JUSTICE: [&str; 19] = [
-    "YP Ref", "Name", "Alias", "D.O.B", "Sex", "Ethnicity", "Address", "NHS Number", "UPN", "UPRN", "Case Manager",
-    "Case Manager Phone", "Case Manager Email", "Case Manager ID", "Intervention", "Offence Summary", "Start Date",
-    "End Date", "Last Contact",
-];
-const STAFF: [&str; 10] = [
-    "Staff ID", "Name", "Job Title", "Team", "Team Inbox", "Work Phone", "Work Email", "Home Address", "Salary Band",
-    "Leaving Date",
-];
-const SSD_PERSON: [&str; 10] = [
-    "pers_person_id", "pers_forename", "pers_surname", "pers_sex", "pers_upn", "pers_dob", "pers_expected_dob",
-    "pers_death_date", "pers_single_unique_id", "pers_ethnicity",
-];
-const SSD_ADDRESS: [&str; 5] = [
-    "addr_person_id", "addr_address_start_date", "addr_address_end_date", "addr_address_postcode", "addr_address_json",
-];
-const SSD_FAMILY: [&str; 2] = ["fami_family_id", "fami_person_id"];
-const SSD_MOTHER: [&str; 3] = ["moth_person_id", "moth_childs_person_id", "moth_childs_dob"];
-const SSD_IDENTIFIERS: [&str; 4] =
-    ["link_person_id", "link_identifier_type", "link_identifier_value", "link_valid_from_date"];
-const SSD_INVOLVEMENTS: [&str; 6] = [
-    "invo_professional_id", "invo_professional_role_id", "invo_professional_team", "invo_person_id",
-    "invo_involvement_start_date", "invo_involvement_end_date",
-];
-const SSD_PROFESSIONALS: [&str; 4] =
-    ["prof_professional_id", "prof_professional_name", "prof_professional_job_title", "prof_professional_department"];
-const TRUTH: [&str; 4] = ["source", "source_record_id", "person_id", "family_id"];
 
 const UTF8: Format = Format { encoding: Encoding::Utf8, delimiter: b',', crlf: false, page: None };
 /// Rows to a page of the report that schools send.
@@ -169,42 +98,42 @@ impl Extracts {
     pub(crate) fn start(folder: &Path) -> Result<Self, SynthError> {
         let ssd = |feed| (SSD, feed, false);
         Ok(Self {
-            csc_people: Sheet::start(folder, (CSC, "people", false), UTF8, CSC_PEOPLE)?,
-            csc_relationships: Sheet::start(folder, (CSC, "relationships", false), UTF8, CSC_RELATIONSHIPS)?,
+            csc_people: Sheet::start(folder, (CSC, "people", false), UTF8, columns::CSC_PEOPLE)?,
+            csc_relationships: Sheet::start(folder, (CSC, "relationships", false), UTF8, columns::CSC_RELATIONSHIPS)?,
             schools: Sheet::start(
                 folder,
                 ("schools", "people", true),
                 Format { encoding: Encoding::Utf16, delimiter: b'\t', crlf: true, page: Some(SCHOOLS_PAGE) },
-                SCHOOLS_WITH_DATE,
+                columns::SCHOOLS,
             )?,
             adults: Sheet::start(
                 folder,
                 ("adult_social_care", "people", true),
                 Format { encoding: Encoding::Utf8WithMark, ..UTF8 },
-                ADULTS,
+                columns::ADULTS,
             )?,
             housing: Sheet::start(
                 folder,
                 ("housing", "people", true),
                 Format { encoding: Encoding::Windows1252, delimiter: b';', crlf: true, page: None },
-                HOUSING,
+                columns::HOUSING,
             )?,
-            police: Sheet::start(folder, ("police", "people", true), UTF8, POLICE)?,
+            police: Sheet::start(folder, ("police", "people", true), UTF8, columns::POLICE)?,
             youth_justice: Sheet::start(
                 folder,
                 ("youth_justice", "people", true),
                 Format { encoding: Encoding::Windows1252, delimiter: b'|', crlf: true, page: None },
-                YOUTH_JUSTICE,
+                columns::YOUTH_JUSTICE,
             )?,
-            staff: Sheet::start(folder, ("staff_directory", "staff", true), UTF8, STAFF)?,
-            ssd_person: Sheet::start(folder, ssd("person"), UTF8, SSD_PERSON)?,
-            ssd_address: Sheet::start(folder, ssd("address"), UTF8, SSD_ADDRESS)?,
-            ssd_family: Sheet::start(folder, ssd("family"), UTF8, SSD_FAMILY)?,
-            ssd_mother: Sheet::start(folder, ssd("mother"), UTF8, SSD_MOTHER)?,
-            ssd_identifiers: Sheet::start(folder, ssd("linked_identifiers"), UTF8, SSD_IDENTIFIERS)?,
-            ssd_involvements: Sheet::start(folder, ssd("involvements"), UTF8, SSD_INVOLVEMENTS)?,
-            ssd_professionals: Sheet::start(folder, ssd("professionals"), UTF8, SSD_PROFESSIONALS)?,
-            truth: Sheet::start(folder, ("truth", "truth", true), UTF8, TRUTH)?,
+            staff: Sheet::start(folder, ("staff_directory", "staff", true), UTF8, columns::STAFF)?,
+            ssd_person: Sheet::start(folder, ssd("person"), UTF8, columns::SSD_PERSON)?,
+            ssd_address: Sheet::start(folder, ssd("address"), UTF8, columns::SSD_ADDRESS)?,
+            ssd_family: Sheet::start(folder, ssd("family"), UTF8, columns::SSD_FAMILY)?,
+            ssd_mother: Sheet::start(folder, ssd("mother"), UTF8, columns::SSD_MOTHER)?,
+            ssd_identifiers: Sheet::start(folder, ssd("linked_identifiers"), UTF8, columns::SSD_IDENTIFIERS)?,
+            ssd_involvements: Sheet::start(folder, ssd("involvements"), UTF8, columns::SSD_INVOLVEMENTS)?,
+            ssd_professionals: Sheet::start(folder, ssd("professionals"), UTF8, columns::SSD_PROFESSIONALS)?,
+            truth: Sheet::start(folder, ("truth", "truth", true), UTF8, columns::TRUTH)?,
             given: [0; SERVICES.len()],
         })
     }
@@ -280,7 +209,11 @@ impl Extracts {
             let open = open || person.life.care_leaver;
             let span = match () {
                 () if person.unborn => Span { from: plus(today, -20), to: None, last: plus(today, -2) },
-                () => Span { from: family_span.from.max(person.born), to: family_span.to.filter(|_| !open), ..family_span },
+                () => Span {
+                    from: family_span.from.max(person.born),
+                    to: family_span.to.filter(|_| !open),
+                    ..family_span
+                },
             };
             let span = Span { last: span.last.max(span.from), ..span };
             let open = open || person.unborn;
@@ -403,7 +336,11 @@ impl Extracts {
             && let Some(mother) = case.children_ids[mother]
         {
             let mother = (FIRST_PERSON_ID + mother).to_string();
-            self.ssd_mother.row(&[mother, id.to_owned(), if person.unborn { String::new() } else { iso(person.born) }])?;
+            self.ssd_mother.row(&[
+                mother,
+                id.to_owned(),
+                if person.unborn { String::new() } else { iso(person.born) },
+            ])?;
         }
         for (kind, value) in [("NHS Number", &person.nhs_number), ("Unique Pupil Number", &person.upn)] {
             if !value.is_empty() {
@@ -478,7 +415,12 @@ impl Extracts {
                 let before = case.council.city.school(written.stay.dwelling + 4_800, true);
                 admissions.push((before, "M", started, Some(moved)));
             } else if case.dice.chance(0.005) {
-                admissions.push((case.council.city.school(written.stay.dwelling + 4_800, age >= 11), "S", started, None));
+                admissions.push((
+                    case.council.city.school(written.stay.dwelling + 4_800, age >= 11),
+                    "S",
+                    started,
+                    None,
+                ));
             }
         }
         let former = person.former.as_ref().filter(|former| former.why == Why::Marriage);
@@ -532,7 +474,9 @@ impl Extracts {
         let id = format!("ASC{id:06}");
         let nhs = match written.nhs_number.as_str() {
             "" => String::new(),
-            number if case.dice.chance(case.rates.spreadsheet_number) => format!("{}.{}E+09", &number[..1], &number[1..3]),
+            number if case.dice.chance(case.rates.spreadsheet_number) => {
+                format!("{}.{}E+09", &number[..1], &number[1..3])
+            }
             number => spaced(number, &mut case.dice),
         };
         // Research: over half lack the worker's phone and e-mail; the demonstration shows that.
@@ -545,11 +489,19 @@ impl Extracts {
             .iter()
             .skip(1)
             .filter(|stay| !stay.confidential)
-            .map(|stay| format!("{}, {}", stay.place.lines().join(", "), stay.place.postcode))
+            .map(|stay| {
+                let to = stay.to.map(iso).unwrap_or_default();
+                let address = stay.place.lines().join(", ");
+                format!("{address}, {} ({} to {to})", stay.place.postcode, iso(stay.from))
+            })
             .collect();
         let place_of = &written.stay.place;
         // What a spreadsheet does to a whole number that it takes for a measure.
-        let uprn = if !written.uprn.is_empty() && !by_hand && case.dice.chance(0.1) { written.uprn + ".0" } else { written.uprn };
+        let uprn = if !written.uprn.is_empty() && !by_hand && case.dice.chance(0.1) {
+            written.uprn + ".0"
+        } else {
+            written.uprn
+        };
         let time = if case.dice.chance(0.5) { "T00:00:00Z" } else { "" };
         self.adults.summary.wrong_nhs_numbers += u64::from(written.nhs_number_wrong && !nhs.contains('E'));
         self.adults.row(&[
@@ -705,8 +657,13 @@ impl Extracts {
 
     fn suspect(&mut self, case: &mut Case<'_>, place: usize, id: u64) -> Result<(), SynthError> {
         const OFFENCES: [&str; 7] = [
-            "Violence without injury", "Violence with injury", "Possession of weapons", "Robbery",
-            "Other sexual offences", "Rape", "Homicide",
+            "Violence without injury",
+            "Violence with injury",
+            "Possession of weapons",
+            "Robbery",
+            "Other sexual offences",
+            "Rape",
+            "Homicide",
         ];
         let today = case.council.today;
         let person = &case.family.people[place];
@@ -726,7 +683,7 @@ impl Extracts {
         if person.by_hand.is_some() {
             offences = vec![(plus(today, -200), OFFENCES[0], "C")];
         }
-        offences.sort_by(|a, b| b.0.cmp(&a.0));
+        offences.sort_by_key(|offence| Reverse(offence.0));
         let offence = |place: usize| match offences.get(place) {
             Some((on, kind, outcome)) => [format!("{} 00:00:00", iso(*on)), (*kind).to_owned(), (*outcome).to_owned()],
             None => [const { String::new() }; 3],
@@ -773,8 +730,12 @@ impl Extracts {
 
     fn young_offender(&mut self, case: &mut Case<'_>, place: usize, id: u64) -> Result<(), SynthError> {
         const INTERVENTIONS: [&str; 6] = [
-            "Out of court disposal", "Referral order", "Youth conditional caution", "Turnaround programme",
-            "Youth rehabilitation order", "Detention and training order",
+            "Out of court disposal",
+            "Referral order",
+            "Youth conditional caution",
+            "Turnaround programme",
+            "Youth rehabilitation order",
+            "Detention and training order",
         ];
         let person = &case.family.people[place];
         let open = person.by_hand.is_some() || case.dice.chance(0.5);

@@ -39,7 +39,9 @@ pub(crate) fn write_down(
     let old = person.stays.get(1).filter(|_| dice.chance(rates.old_address) && !person.home().confidential);
     let mut stay = old.unwrap_or(person.home()).clone();
     if dice.chance(rates.shortened_street) {
-        for (long, short) in [(" Road", " Rd"), (" Street", " St"), (" Avenue", " Ave"), (" Drive", " Dr"), (" Crescent", " Cres")] {
+        for (long, short) in
+            [(" Road", " Rd"), (" Street", " St"), (" Avenue", " Ave"), (" Drive", " Dr"), (" Crescent", " Cres")]
+        {
             if let Some(name) = stay.place.street.strip_suffix(long) {
                 stay.place.street = format!("{name}{short}");
                 break;
@@ -49,7 +51,11 @@ pub(crate) fn write_down(
     let postcode = match &stay.place.postcode {
         _ if dice.chance(rates.no_postcode) => String::new(),
         postcode if dice.chance(rates.untidy_postcode) => {
-            if dice.chance(0.5) { postcode.replace(' ', "") } else { postcode.to_lowercase() }
+            if dice.chance(0.5) {
+                postcode.replace(' ', "")
+            } else {
+                postcode.to_lowercase()
+            }
         }
         postcode => postcode.clone(),
     };

@@ -20,14 +20,8 @@ pub(crate) enum Service {
     YouthJustice,
 }
 
-pub(crate) const SERVICES: [Service; 6] = [
-    Service::Children,
-    Service::Adults,
-    Service::Housing,
-    Service::Schools,
-    Service::Police,
-    Service::YouthJustice,
-];
+pub(crate) const SERVICES: [Service; 6] =
+    [Service::Children, Service::Adults, Service::Housing, Service::Schools, Service::Police, Service::YouthJustice];
 
 /// Share of the directory that has left; their cases still name them.
 const LEAVERS: f64 = 0.07;
@@ -50,7 +44,9 @@ impl Service {
             Self::Children => &["Social worker", "Social worker", "Senior social worker", "Family support worker"],
             Self::Adults => &["Social worker", "Care coordinator", "Occupational therapist", "Reablement worker"],
             Self::Housing => &["Housing officer"],
-            Self::Schools => &["Designated safeguarding lead", "Head of year", "Attendance officer", "Family liaison officer"],
+            Self::Schools => {
+                &["Designated safeguarding lead", "Head of year", "Attendance officer", "Family liaison officer"]
+            }
             Self::Police => &["Police constable", "Detective constable", "Sergeant"],
             Self::YouthJustice => &["Youth justice case manager"],
         }
@@ -58,7 +54,14 @@ impl Service {
 
     fn teams(self) -> &'static [&'static str] {
         match self {
-            Self::Children => &["Assessment North", "Assessment South", "Safeguarding East", "Safeguarding West", "Children in care", "Leaving care"],
+            Self::Children => &[
+                "Assessment North",
+                "Assessment South",
+                "Safeguarding East",
+                "Safeguarding West",
+                "Children in care",
+                "Leaving care",
+            ],
             Self::Adults => &["Community team", "Hospital discharge", "Learning disability", "Mental health"],
             Self::Housing => &["Neighbourhoods North", "Neighbourhoods South"],
             Self::Schools => &["School staff"],
@@ -111,13 +114,19 @@ pub(crate) fn worker(council: &Council, service: Service, number: u64) -> Worker
         let (demo_forename, demo_surname, demo_phone) = demo::WORKERS[service as usize];
         (forename, surname, phone, left) = (demo_forename.into(), demo_surname.into(), demo_phone.into(), None);
     }
-    let team = *if number == 0 { &service.teams()[0] } else { dice.pick(service.teams()) };
+    let team = service.teams()[if number == 0 { 0 } else { dice.below(service.teams().len()) }];
     let plain = |name: &str| name.to_lowercase().replace([' ', '\''], "");
     Worker {
         id: format!("W{}{number:05}", service as usize + 1),
-        email: format!("{}.{}{}@{}", plain(&forename), plain(&surname), if number == 0 { String::new() } else { number.to_string() }, service.domain()),
+        email: format!(
+            "{}.{}{}@{}",
+            plain(&forename),
+            plain(&surname),
+            if number == 0 { String::new() } else { number.to_string() },
+            service.domain()
+        ),
         inbox: format!("{}@{}", plain(team).replace(' ', "."), service.domain()),
-        role: *if number == 0 { &service.roles()[0] } else { dice.pick(service.roles()) },
+        role: service.roles()[if number == 0 { 0 } else { dice.below(service.roles().len()) }],
         forename,
         surname,
         team,

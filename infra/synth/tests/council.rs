@@ -1,4 +1,5 @@
 //! A made-up council, read with the definitions that are shipped.
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use fc_model::{Content, Details, NameKind, Postcode, Protection, SourceId, Staff};
 use fc_sources::{Definitions, Entry, Field, Reason, Row, Skip};
@@ -123,7 +124,9 @@ fn there_is_one_extract_for_every_shipped_feed() {
     let shipped = definitions();
     let shipped: BTreeSet<(String, String)> = shipped
         .iter()
-        .flat_map(|definition| definition.feeds.iter().map(|feed| (definition.source.to_string(), feed.feed.to_string())))
+        .flat_map(|definition| {
+            definition.feeds.iter().map(|feed| (definition.source.to_string(), feed.feed.to_string()))
+        })
         .collect();
     assert_eq!(written, shipped);
     for feed in &summary.feeds {
@@ -160,7 +163,10 @@ fn nhs_numbers_fail_their_check_only_where_they_were_mistyped() {
     let summary = council(&folder, 3_000, 9, &rates);
     let definitions = definitions();
     for feed in &summary.feeds {
-        let failed = read(&definitions, feed).problems.into_iter().filter(|p| p.0 == Some(Field::NhsNumber) && p.2 == Reason::CheckDigit);
+        let failed = read(&definitions, feed)
+            .problems
+            .into_iter()
+            .filter(|p| p.0 == Some(Field::NhsNumber) && p.2 == Reason::CheckDigit);
         assert_eq!(failed.count() as u64, feed.wrong_nhs_numbers, "{}", feed.file);
     }
     assert!(summary.feeds.iter().map(|feed| feed.wrong_nhs_numbers).sum::<u64>() > 20);
@@ -255,7 +261,8 @@ fn the_demonstration_family_is_in_every_council() {
 
         let housing = source(&summary, "housing", "people").people;
         let tenant = |forename: &str| {
-            let found = housing.values().find(|d| d.names[0].display() == format!("{forename} {}", demo::CHILD_SURNAME));
+            let found =
+                housing.values().find(|d| d.names[0].display() == format!("{forename} {}", demo::CHILD_SURNAME));
             found.unwrap().involvements[0].clone()
         };
         let officer = tenant(demo::SIBLING_FORENAME).contact;
@@ -299,14 +306,22 @@ fn the_smallest_council_has_families_of_every_shape() {
         }
     }
     assert!(residents.values().any(|people| *people >= 20), "no care home");
+
+    let adults = source(&summary, "adult_social_care", "people").people;
+    let mover =
+        adults.values().flat_map(|d| &d.addresses).find(|address| address.from.is_some() && address.to.is_some());
+    assert!(mover.is_some(), "nobody moved");
 }
 
 #[test]
 fn an_adopted_child_is_two_people_who_must_never_be_linked() {
     let folder = Folder::new("adoption");
     let summary = council(&folder, 2_000, 14, &Rates::default());
-    let person: HashMap<String, String> =
-        truth(&folder).into_iter().filter(|t| t[0] == "children_social_care").map(|[_, id, person, _]| (id, person)).collect();
+    let person: HashMap<String, String> = truth(&folder)
+        .into_iter()
+        .filter(|t| t[0] == "children_social_care")
+        .map(|[_, id, person, _]| (id, person))
+        .collect();
     let children = source(&summary, "children_social_care", "people").people;
     let mut adopted = 0;
     for (id, details) in &children {
@@ -347,7 +362,8 @@ fn nobody_real_can_be_rung_written_to_or_visited() {
         let read = read(&definitions, feed);
         let contacts = read.people.values().flat_map(|d| &d.involvements).map(|i| &i.contact);
         let contacts: Vec<_> = contacts.chain(read.staff.values().map(|worker| &worker.contact)).collect();
-        let phones = contacts.iter().filter_map(|c| c.phone.as_ref()).chain(read.people.values().flat_map(|d| &d.phones));
+        let phones =
+            contacts.iter().filter_map(|c| c.phone.as_ref()).chain(read.people.values().flat_map(|d| &d.phones));
         for phone in phones {
             let phone = phone.display();
             let drama = ["0161 496 0", "020 7946 0", "07700 900"].iter().any(|range| phone.starts_with(range));
