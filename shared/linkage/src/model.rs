@@ -67,6 +67,7 @@ struct File {
     family_share: f64,
     linked: f64,
     possible: f64,
+    unproven: f64,
     margin: f64,
     saturation: usize,
     most_records: usize,
@@ -96,6 +97,8 @@ pub struct Model {
     family_share: f64,
     linked: Weight,
     possible: Weight,
+    /// The most that evidence of a kind that cannot link alone comes to.
+    unproven: f64,
     margin: Weight,
     saturation: usize,
     most_records: usize,
@@ -182,6 +185,7 @@ impl Model {
             family_share: file.family_share,
             linked: Weight::from_bits(file.linked),
             possible: Weight::from_bits(file.possible),
+            unproven: file.unproven,
             margin: Weight::from_bits(file.margin),
             saturation: file.saturation,
             most_records: file.most_records,
@@ -251,7 +255,7 @@ impl Model {
         let mixture = -((1.0 - self.family_share) * (-strangers).exp2() + self.family_share * (-family).exp2()).log2();
         let mut weight = self.prior + mixture;
         if Self::needs_more(&levels) {
-            weight = weight.min(self.linked.bits() - 1.0);
+            weight = weight.min(self.unproven);
         }
         let weight = Weight::from_bits(weight);
         let sum = fields.iter().map(|field| field.weight.bits()).sum::<f64>() + self.prior;
@@ -273,7 +277,7 @@ impl Model {
         let identified = is(Field::NhsNumber, &[Level::Same]) || is(Field::Upn, &[Level::Same]);
         let denied = is(Field::NhsNumber, &[Level::Differ]) || is(Field::Upn, &[Level::Differ]);
         let another = is(Field::Forename, &[Level::Differ]) || is(Field::Birth, &[Level::Differ]);
-        let name_alone = is(Field::Birth, &[Level::Missing])
+        let name_alone = is(Field::Birth, &[Level::Missing, Level::Shared, Level::Partial, Level::FirstOfJanuary])
             && is(Field::Address, &[Level::Missing, Level::Postcode, Level::Differ])
             && !is(Field::Contact, &[Level::Same]);
         denied || (another || name_alone) && !identified
@@ -361,7 +365,7 @@ mod tests {
     #[test]
     fn the_shipped_model_is_complete() {
         let model = Model::parse(SHIPPED).unwrap();
-        assert!(model.linked > model.possible);
+        assert!(model.linked > model.possible && Weight::from_bits(model.unproven) < model.linked);
         assert!(model.surnames["smith"] > model.surnames["fletcher"]);
     }
 
