@@ -19,6 +19,8 @@ use fc_sources::{Council, Journey};
 use serde::Deserialize;
 use std::sync::Arc;
 
+/// The heading when there is nobody; the sentence that follows begins with it too.
+const NO_ONE: &str = "No one found";
 /// Longest name or case ID that is taken, in characters.
 const LONGEST: usize = 100;
 
@@ -159,8 +161,8 @@ struct ResultsPage<'a> {
     terms: String,
     results: &'a Results,
     id: &'a str,
+    message: &'a str,
     cms: &'a str,
-    by_case_id: bool,
     child_first: bool,
 }
 
@@ -179,7 +181,7 @@ pub(crate) async fn results(State(app): State<Arc<App>>, signed: Signed, Path(id
         return Redirect::to(&format!("/people/{person}")).into_response();
     }
     let heading = match (results.people.len(), results.more) {
-        (0, _) => "No one found".to_owned(),
+        (0, _) => NO_ONE.to_owned(),
         (1, false) => "1 person found".to_owned(),
         (n, false) => format!("{n} people found"),
         (n, true) => format!("More than {n} people found"),
@@ -192,8 +194,8 @@ pub(crate) async fn results(State(app): State<Arc<App>>, signed: Signed, Path(id
         terms: in_words(&query),
         results,
         id: &id,
+        message: results.message.strip_prefix(NO_ONE).unwrap_or(&results.message).trim_start_matches([' ', '.']),
         cms: &council.cms,
-        by_case_id: council.search_by_case_id,
         child_first: council.journey == Journey::ChildFirst,
     };
     show(StatusCode::OK, &frame, &page)

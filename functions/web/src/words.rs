@@ -27,6 +27,11 @@ pub(crate) fn tag(state: &FlagState) -> &'static str {
     }
 }
 
+/// Whether the sentence of a flag says more than its tag and the database beside it.
+pub(crate) fn says_more(state: &FlagState) -> bool {
+    *state != FlagState::Found
+}
+
 /// The colour of a tag, which says nothing that its words do not.
 pub(crate) fn tone(state: &FlagState) -> &'static str {
     match state {

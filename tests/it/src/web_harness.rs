@@ -7,8 +7,8 @@ use axum::{
     http::{HeaderMap, Method, Request, StatusCode, header},
 };
 use fc_model::{
-    Address, BirthDate, CaseId, Contact, Date, Email, Fact, Household, Involvement, Name, NameKind, PersonId, PersonView,
-    Phone, Postcode, Protection, RecordId, Relationship, Sex, SourceId, Summary,
+    Address, BirthDate, CaseId, Contact, Date, Email, Fact, Household, Involvement, Name, NameKind, PersonId,
+    PersonView, Phone, Postcode, Protection, RecordId, Relationship, Sex, SourceId, Summary,
     person::{Sourced, ViewRecord, ViewRelationship},
 };
 use fc_sources::Definitions;
@@ -129,7 +129,13 @@ impl World {
     /// The same council with its page set up otherwise.
     pub(crate) fn with_settings(&self, settings: Settings) -> Self {
         let web = Web { settings, ..self.web.clone() };
-        Self { router: fc_web::router(web.clone()), web, no_table: self.no_table.clone(), store: self.store.clone(), issuer: self.issuer.clone() }
+        Self {
+            router: fc_web::router(web.clone()),
+            web,
+            no_table: self.no_table.clone(),
+            store: self.store.clone(),
+            issuer: self.issuer.clone(),
+        }
     }
 
     /// The same browser, after the audit table has become unreachable.
@@ -153,23 +159,16 @@ impl World {
             manifest: None,
             records: 1,
         };
-        let item = Item::json(
-            Key::new(format!("F#{feed}"), "FEED"),
-            1,
-            &Feed { applied: Some(version), ..Feed::default() },
-        );
+        let item =
+            Item::json(Key::new(format!("F#{feed}"), "FEED"), 1, &Feed { applied: Some(version), ..Feed::default() });
         self.store.loads.put(&item.unwrap(), Guard::None).await.unwrap();
     }
 
     /// Puts people where matching would.
     pub(crate) async fn knows(&self, views: &[PersonView]) {
         for view in views {
-            let wanted = Projection {
-                person: view.id.clone(),
-                epoch: 1,
-                standing: Standing::Here(view.clone()),
-                is_new: true,
-            };
+            let wanted =
+                Projection { person: view.id.clone(), epoch: 1, standing: Standing::Here(view.clone()), is_new: true };
             let seconds = clock().as_second();
             people::project(&self.store.people, &self.store.key, &wanted, &BTreeSet::new(), seconds).await.unwrap();
         }
@@ -273,25 +272,31 @@ pub(crate) fn maya(world: &World) -> PersonView {
     maya.other_names = vec![said("children", former)];
     maya.sex = Some(Sex::Female);
     maya.phones = vec![said("children", Phone::parse("07700 900123").unwrap())];
-    maya.relationships = vec![said("children", ViewRelationship {
-        related: world.handle("housing", "housing-2"),
-        relationship: Relationship {
-            related: String::new(),
-            words: "Mother".into(),
-            from: Some(date(2015, 3, 2)),
-            to: None,
+    maya.relationships = vec![said(
+        "children",
+        ViewRelationship {
+            related: world.handle("housing", "housing-2"),
+            relationship: Relationship {
+                related: String::new(),
+                words: "Mother".into(),
+                from: Some(date(2015, 3, 2)),
+                to: None,
+            },
         },
-    })];
-    maya.involvements = vec![said("children", Involvement {
-        contact: Contact {
-            name: Some("Priya Nair".into()),
-            role: Some("Social worker".into()),
-            phone: Phone::parse("01632 960333").ok(),
-            ..Contact::default()
+    )];
+    maya.involvements = vec![said(
+        "children",
+        Involvement {
+            contact: Contact {
+                name: Some("Priya Nair".into()),
+                role: Some("Social worker".into()),
+                phone: Phone::parse("01632 960333").ok(),
+                ..Contact::default()
+            },
+            from: Some(date(2025, 9, 1)),
+            ..Involvement::default()
         },
-        from: Some(date(2025, 9, 1)),
-        ..Involvement::default()
-    })];
+    )];
     maya
 }
 
@@ -305,21 +310,24 @@ pub(crate) fn grace(world: &World) -> PersonView {
         confidence: 0.93,
         explanation: "same name and date of birth; address written differently".into(),
     });
-    grace.involvements = vec![said("housing", Involvement {
-        organisation: Some("Fenchester Homes".into()),
-        contact: Contact {
-            name: Some("Dan Webb".into()),
-            role: Some("Housing officer".into()),
-            phone: Phone::parse("01632 960222").ok(),
-            email: Email::parse("dan.webb@homes.example").ok(),
-            ..Contact::default()
+    grace.involvements = vec![said(
+        "housing",
+        Involvement {
+            organisation: Some("Fenchester Homes".into()),
+            contact: Contact {
+                name: Some("Dan Webb".into()),
+                role: Some("Housing officer".into()),
+                phone: Phone::parse("01632 960222").ok(),
+                email: Email::parse("dan.webb@homes.example").ok(),
+                ..Contact::default()
+            },
+            from: Some(date(2019, 6, 1)),
+            last_interaction: Some(date(2026, 2, 11)),
+            current: Some(true),
+            facts: vec![Fact { name: "rent_arrears".into(), value: "Open".into(), on: Some(date(2026, 1, 5)) }],
+            ..Involvement::default()
         },
-        from: Some(date(2019, 6, 1)),
-        last_interaction: Some(date(2026, 2, 11)),
-        current: Some(true),
-        facts: vec![Fact { name: "rent_arrears".into(), value: "Open".into(), on: Some(date(2026, 1, 5)) }],
-        ..Involvement::default()
-    })];
+    )];
     grace
 }
 

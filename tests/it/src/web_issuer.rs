@@ -144,7 +144,9 @@ async fn token(State(issuer): State<Issuer>, Form(sent): Form<HashMap<String, St
     let mut plan = issuer.plan();
     plan.redeemed.push(sent);
     match plan.token.take() {
-        Some(token) => Json(json!({"access_token": "opaque", "token_type": "Bearer", "id_token": token})).into_response(),
+        Some(token) => {
+            Json(json!({"access_token": "opaque", "token_type": "Bearer", "id_token": token})).into_response()
+        }
         None => (StatusCode::BAD_REQUEST, Json(json!({"error": "invalid_grant"}))).into_response(),
     }
 }
