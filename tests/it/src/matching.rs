@@ -1,0 +1,501 @@
+//! Matching: records become people, whatever the order, the repeats and the crashes.
+
+use crate::matching_harness::{Council, Told, died, reading, record};
+use fc_matching::Report;
+use fc_model::{Change, Details, Protection};
+use fc_store::{
+    people::{self, Standing},
+    records::REMEMBERED_SECONDS,
+};
+use std::collections::BTreeSet;
+
+const MAYA_NHS: &str = "9990001006";
+const LEO_NHS: &str = "9990001375";
+
+/// Maya Okafor, as five systems know her: a nickname, a letter wrong, day and month swapped, no birth date at all.
+fn maya() -> [Told; 5] {
+    let home = |told: Told| told.at("12 Mill Lane", "SK1 3XE");
+    [
+        home(record("children_social_care", "C1").named("Maya", "Okafor").born("2014-03-09").nhs(MAYA_NHS)),
+        home(record("schools", "S1").named("Maya Ifeoma", "Okafor").born("2014-03-09")),
+        home(record("youth_justice", "Y1").named("Maya", "Okafor").born("2014-09-03")),
+        home(record("housing", "H1").named("Maya", "Okafor")).nhs(MAYA_NHS),
+        home(record("adult_social_care", "A1").named("Maya", "Okafar").born("2014-03-09")),
+    ]
+}
+
+/// Her brother Leo, at the same address.
+fn leo() -> [Told; 2] {
+    let home = |told: Told| told.at("12 Mill Lane", "SK1 3XE");
+    [
+        home(record("children_social_care", "C2").named("Leo", "Okafor").born("2016-11-21").nhs(LEO_NHS)),
+        home(record("schools", "S2").named("Leo", "Okafor").born("2016-11-21")),
+    ]
+}
+
+fn family() -> Vec<Told> {
+    let mut maya = maya();
+    maya[0] = maya[0].clone().related("C2", "Sibling");
+    let mut leo = leo();
+    leo[0] = leo[0].clone().related("C1", "Sibling");
+    maya.into_iter().chain(leo).collect()
+}
+
+fn tonight(told: impl IntoIterator<Item = Told>) -> Vec<Change> {
+    told.into_iter().map(Told::tonight).collect()
+}
+
+/// Numbers that look random and are the same every time.
+struct Dice(u64);
+
+impl Dice {
+    fn roll(&mut self, sides: usize) -> usize {
+        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (self.0 >> 33) as usize % sides
+    }
+
+    fn shuffle<T>(&mut self, list: &mut [T]) {
+        for i in (1..list.len()).rev() {
+            list.swap(i, self.roll(i + 1));
+        }
+    }
+}
+
+#[tokio::test]
+async fn five_systems_know_one_child_and_her_brother_is_another() {
+    let council = Council::new().await;
+    council.apply(tonight(family())).await;
+    let maya = council.view("children_social_care", "C1").await;
+    assert_eq!(maya.records.len(), 5);
+    assert_eq!(maya.summary.name.display(), "Maya Okafor");
+    assert_eq!(maya.summary.address.as_ref().unwrap().display(), "12 Mill Lane, SK1 3XE");
+    assert!(maya.records.iter().all(|record| !record.explanation.is_empty() && record.confidence > 0.5));
+    let leo = council.view("children_social_care", "C2").await;
+    assert_eq!(leo.records.len(), 2);
+    assert_eq!(leo.relationships[0].value.related, council.handle("children_social_care", "C1"));
+    assert!(leo.relationships[0].value.relationship.related.is_empty(), "the handle stands for the record id");
+}
+
+#[tokio::test]
+async fn the_people_are_the_same_in_whatever_order_the_records_come() {
+    let changes = tonight(family());
+    let first = Council::new().await;
+    first.apply(changes.clone()).await;
+    let expected = first.everything().await;
+    let mut dice = Dice(1);
+    for _ in 0..6 {
+        let mut changes = changes.clone();
+        dice.shuffle(&mut changes);
+        let council = Council::new().await;
+        council.apply(changes).await;
+        assert!(council.everything().await == expected);
+    }
+    let at_once = Council::new().await;
+    at_once.worker().apply(changes).await.unwrap();
+    assert!(at_once.everything().await == expected, "one part or many");
+}
+
+#[tokio::test]
+async fn a_message_that_comes_twice_changes_nothing_and_writes_nothing_to_people() {
+    let council = Council::new().await;
+    let changes = tonight(family());
+    council.worker().apply(changes.clone()).await.unwrap();
+    let (before, records) = (council.everything().await, council.records().await);
+    let worker = council.worker();
+    let report = worker.apply(changes.clone()).await.unwrap();
+    assert_eq!(report, Report { repeated: changes.len() as u64, ..Report::default() });
+    assert_eq!(worker.store.people.meter().reading().write_units, 0.0);
+    assert_eq!(worker.store.records.meter().reading().write_units, 0.0);
+    assert!(council.everything().await == before && council.records().await == records);
+}
+
+#[tokio::test]
+async fn yesterdays_record_after_todays_changes_nothing() {
+    let council = Council::new().await;
+    let yesterday = record("schools", "S1").named("Maya", "Okafor").born("2014-03-09").tonight();
+    let today = record("schools", "S1").named("Maya", "Okafor-Lund").born("2014-03-09").tonight();
+    council.apply([today]).await;
+    let before = council.everything().await;
+    assert_eq!(council.apply([yesterday]).await, Report { older: 1, ..Report::default() });
+    assert!(council.everything().await == before);
+}
+
+#[tokio::test]
+async fn a_record_that_leaves_is_gone_everywhere() {
+    let council = Council::new().await;
+    council.apply(tonight(leo())).await;
+    let without = council.everything().await;
+    let canary =
+        record("housing", "H9").named("Zephyrine", "Quillfeather").born("1980-02-01").at("9 Far Road", "SK9 9ZZ");
+    council.apply([canary.clone().tonight()]).await;
+    let person = council.person_of("housing", "H9").await.unwrap();
+    assert!(council.everything().await != without);
+    council.apply([canary.clone().left()]).await;
+    assert!(council.everything().await == without);
+    assert_eq!(council.standing(&person).await, Standing::Gone);
+    assert!(council.person_of("housing", "H9").await.is_none());
+    for (pk, sk, data) in council.records().await {
+        assert!(
+            !data.to_lowercase().contains("quillfeather") && !sk.contains(council.handle("housing", "H9").as_str())
+        );
+        assert!(!pk.starts_with("KEY#") || !data.contains("zephyrine"));
+    }
+    // The tombstone outlives the longest redrive, and then counts no more.
+    council.wait_days(REMEMBERED_SECONDS / 86_400 - 1);
+    let late = Change { seq: fc_model::Seq { load: 0, ..canary.clone().tonight().seq }, ..canary.clone().tonight() };
+    assert_eq!(council.apply([late]).await.older, 1);
+    council.wait_days(2);
+    council.apply([canary.tonight()]).await;
+    assert!(council.person_of("housing", "H9").await.is_some_and(|back| back != person));
+}
+
+#[tokio::test]
+async fn when_the_record_that_held_two_together_goes_they_part_again() {
+    let council = Council::new().await;
+    let school = record("schools", "S1").named("Maya", "Okafor").born("2014-03-09").at("1 Old Street", "SK2 1AA");
+    let housing = record("housing", "H1").named("Maya", "Oakford").at("12 Mill Lane", "SK1 3XE").nhs(MAYA_NHS);
+    let cms = record("children_social_care", "C1")
+        .named("Maya", "Okafor")
+        .born("2014-03-09")
+        .at("1 Old Street", "SK2 1AA")
+        .nhs(MAYA_NHS);
+    council.apply(tonight([school.clone(), housing.clone()])).await;
+    let apart = council.everything().await;
+    assert!(council.person_of("schools", "S1").await != council.person_of("housing", "H1").await);
+    council.apply([cms.clone().tonight()]).await;
+    let one = council.person_of("schools", "S1").await;
+    assert!(one.is_some() && one == council.person_of("housing", "H1").await, "the case system knows both");
+    council.apply([cms.left()]).await;
+    assert!(council.everything().await == apart);
+}
+
+#[tokio::test]
+async fn a_merged_persons_old_link_leads_on() {
+    let council = Council::new().await;
+    let [first, _, _, second, _] = maya();
+    let alone = record("housing", "H1").named("Ifeoma", "Okafor").at("9 Far Road", "SK9 9ZZ");
+    council.apply([first.tonight(), alone.tonight()]).await;
+    let (kept, lost) = (
+        council.person_of("children_social_care", "C1").await.unwrap(),
+        council.person_of("housing", "H1").await.unwrap(),
+    );
+    assert_ne!(kept, lost);
+    council.apply([second.tonight()]).await;
+    let now = council.person_of("housing", "H1").await.unwrap();
+    assert_eq!(council.person_of("children_social_care", "C1").await.unwrap(), now);
+    let gone = if now == kept { lost } else { kept };
+    assert_eq!(council.standing(&gone).await, Standing::MovedTo(now));
+}
+
+#[tokio::test]
+async fn a_chain_of_likenesses_is_not_one_person() {
+    let council = Council::new().await;
+    let home = |told: Told| told.at("7 Park View", "SK3 0AA");
+    council
+        .apply(tonight([
+            home(record("housing", "H1").named("John", "Baker").born("1961-05-05").nhs(MAYA_NHS)),
+            home(record("adult_social_care", "A1").named("John", "Baker")),
+            home(record("youth_justice", "Y1").named("John", "Baker").born("1999-08-17").nhs(LEO_NHS)),
+        ]))
+        .await;
+    assert!(council.person_of("housing", "H1").await != council.person_of("youth_justice", "Y1").await);
+}
+
+#[tokio::test]
+async fn a_newborn_gets_a_name_and_stays_the_same_child() {
+    let council = Council::new().await;
+    let baby = || record("children_social_care", "C7").at("12 Mill Lane", "SK1 3XE");
+    council.apply([baby().named("Unborn", "Okafor").expected("2026-04-01").tonight()]).await;
+    let before = council.person_of("children_social_care", "C7").await.unwrap();
+    council.apply([baby().named("Ada", "Okafor").born("2026-03-28").nhs(LEO_NHS).tonight()]).await;
+    let view = council.view("children_social_care", "C7").await;
+    assert_eq!((view.id, view.summary.name.display().as_str()), (before, "Ada Okafor"));
+    assert!(!council.everything().await.iter().any(|(_, sk, _)| sk.contains("unborn")), "no entry of the old name");
+}
+
+#[tokio::test]
+async fn an_adopted_childs_two_identities_are_never_linked() {
+    let council = Council::new().await;
+    let [first, second, ..] = maya();
+    let old = first.clone().with(|details| details.never_link = vec!["C8".into()]).tonight();
+    let new = record("children_social_care", "C8").with(|details| *details = first.details.clone()).tonight();
+    council.apply([new, old, second.tonight()]).await;
+    let (old, new) =
+        (council.person_of("children_social_care", "C1").await, council.person_of("children_social_care", "C8").await);
+    assert!(old.is_some() && new.is_some() && old != new);
+}
+
+#[tokio::test]
+async fn a_hidden_record_hides_the_whole_person_and_a_split_keeps_both_parts_hidden() {
+    let council = Council::new().await;
+    let [first, second, ..] = maya();
+    let hidden = first.with(|details| details.protection = Protection::Hidden);
+    council.apply(tonight([second.clone(), hidden.clone()])).await;
+    let view = council.view("schools", "S1").await;
+    assert_eq!((view.records.len(), view.summary.protection), (2, Protection::Hidden));
+    let entries = council.everything().await;
+    assert!(entries.iter().any(|(pk, _, _)| pk == "S#okafor"), "a reader makes the same calls for hidden people");
+
+    // Another name, birth date, number and address: the two part.
+    let moved_on = hidden.with(|details| {
+        let other = record("children_social_care", "C1").named("Ruth", "Vance").born("1971-07-30").nhs(LEO_NHS);
+        *details = Details { protection: Protection::Hidden, ..other.details };
+    });
+    council.apply([moved_on.tonight()]).await;
+    let (left, kept) = (council.view("children_social_care", "C1").await, council.view("schools", "S1").await);
+    assert_ne!(left.id, kept.id);
+    assert_eq!((left.summary.protection, kept.summary.protection), (Protection::Hidden, Protection::Hidden));
+}
+
+#[tokio::test]
+async fn a_siblings_split_rewrites_no_relative() {
+    let council = Council::new().await;
+    council.apply(tonight(family())).await;
+    let before = council.everything().await;
+    let stranger = record("schools", "S1").named("Otto", "Lindqvist").born("2011-01-30").at("4 Quay", "SK8 8AA");
+    council.apply([stranger.tonight()]).await;
+    let after = council.everything().await;
+    let leos = |rows: &BTreeSet<(String, String, String)>| {
+        let leo = rows.iter().find(|(_, sk, data)| sk == "VIEW" && data.contains("\"Leo\"")).cloned().unwrap();
+        rows.iter().filter(|(pk, _, _)| *pk == leo.0).cloned().collect::<Vec<_>>()
+    };
+    assert!(leos(&before) == leos(&after));
+    assert_eq!(council.view("schools", "S1").await.summary.name.display(), "Otto Lindqvist");
+    assert_eq!(council.view("children_social_care", "C1").await.records.len(), 4);
+}
+
+#[tokio::test]
+async fn a_record_waits_for_the_feed_that_says_who_it_is() {
+    let council = Council::new().await;
+    let relationships = record("children_social_care", "C1").related("C2", "Mother");
+    let report = council.apply([relationships.tonight_in("relationships")]).await;
+    assert_eq!((report.changed, report.waiting, report.projected), (1, 1, 0));
+    assert!(council.person_of("children_social_care", "C1").await.is_none());
+    council.apply([maya()[0].clone().tonight()]).await;
+    let view = council.view("children_social_care", "C1").await;
+    assert_eq!(view.relationships[0].value.relationship.words, "Mother");
+}
+
+#[tokio::test]
+async fn a_confidential_address_stays_secret_whoever_else_holds_it() {
+    let council = Council::new().await;
+    let refuge = |told: Told, confidential| {
+        told.at("Rose House, 3 Hidden Way", "SK4 4AA").with(|details| details.addresses[0].confidential = confidential)
+    };
+    let cms = record("children_social_care", "C1").named("Maya", "Okafor").born("2014-03-09").nhs(MAYA_NHS);
+    let school = record("schools", "S1").named("Maya", "Okafor").born("2014-03-09").nhs(MAYA_NHS);
+    council.apply(tonight([refuge(school, false), refuge(cms, true)])).await;
+    let view = council.view("schools", "S1").await;
+    assert_eq!(view.records.len(), 2);
+    assert!(view.addresses.iter().all(|address| address.value.confidential) && view.households.is_empty());
+    let shown = view.summary.address.unwrap();
+    assert!(shown.confidential && shown.lines.is_empty() && shown.postcode.is_none());
+}
+
+#[tokio::test]
+async fn a_crash_after_any_write_is_made_good_when_the_message_comes_again() {
+    let first = tonight(family());
+    // Tonight Leo's school has another child's record under his id, Maya has moved, and housing knows her no more.
+    let second = vec![
+        record("schools", "S2").named("Otto", "Lindqvist").born("2011-01-30").tonight(),
+        maya()[1].clone().at("4 Quay", "SK8 8AA").tonight(),
+        maya()[3].clone().left(),
+    ];
+    let whole = Council::new().await;
+    whole.worker().apply(first.clone()).await.unwrap();
+    whole.worker().apply(second.clone()).await.unwrap();
+    let expected = whole.everything().await;
+    let (mut crashes, mut writes) = (0, 1);
+    loop {
+        let council = Council::new().await;
+        council.worker().apply(first.clone()).await.unwrap();
+        let outcome = council.worker_that_dies_after(writes).apply(second.clone()).await;
+        let is_over = !died(&outcome);
+        council.worker().apply(second.clone()).await.unwrap();
+        assert!(council.everything().await == expected, "after a crash behind write {writes}");
+        if is_over {
+            break;
+        }
+        (crashes, writes) = (crashes + 1, writes + 1);
+    }
+    assert!(crashes > 20, "only {crashes} writes to die after");
+}
+
+#[tokio::test]
+async fn workers_at_once_with_repeats_and_crashes_agree_with_one_worker() {
+    for seed in 0..8 {
+        let mut dice = Dice(seed);
+        let nights: Vec<Vec<Change>> = (0..3)
+            .map(|night| {
+                let mut told = family();
+                dice.shuffle(&mut told);
+                let changed = told.into_iter().take(7 - 2 * night);
+                let change = |told: Told| match (night, dice.roll(5)) {
+                    (0, _) | (_, 0) => told.tonight(),
+                    (_, 1) => told.left(),
+                    (_, 2) => told.at("4 Quay", "SK8 8AA").tonight(),
+                    (_, 3) => told.named("Maya", "Lund").tonight(),
+                    _ => told.with(|details| details.nhs_number = None).tonight(),
+                };
+                changed.map(change).collect()
+            })
+            .collect();
+        let serial = Council::new().await;
+        for night in &nights {
+            serial.worker().apply(night.clone()).await.unwrap();
+        }
+        let expected = serial.everything().await;
+
+        let council = Council::new().await;
+        let mut messages: Vec<Vec<Change>> =
+            nights.iter().flat_map(|night| night.chunks(2).map(<[Change]>::to_vec)).collect();
+        messages.extend(messages.clone());
+        dice.shuffle(&mut messages);
+        let mut workers = tokio::task::JoinSet::new();
+        for (place, share) in messages.chunks(messages.len().div_ceil(3)).enumerate() {
+            let share = share.to_vec();
+            let mortal = council.worker_that_dies_after(dice.roll(60) as i64 + 1);
+            let (worker, crashing) = (council.worker(), place == 0);
+            workers.spawn(async move {
+                for message in share {
+                    if crashing {
+                        let _ = mortal.apply(message.clone()).await;
+                    }
+                    // What a queue does with a message that failed: it comes again.
+                    let mut receives = 1;
+                    while let Err(error) = worker.apply(message.clone()).await {
+                        assert!(receives < 20, "{error}");
+                        receives += 1;
+                    }
+                }
+            });
+        }
+        while let Some(done) = workers.join_next().await {
+            done.unwrap();
+        }
+        assert!(council.everything().await == expected, "seed {seed}");
+    }
+}
+
+#[tokio::test]
+async fn a_key_that_half_the_council_shares_links_nobody_whoever_came_first() {
+    // Six people of one name and birth date, and nothing else: with a limit of four the key says nothing.
+    let namesakes: Vec<Told> =
+        (0..6).map(|i| record("housing", &format!("H{i}")).named("Mohammed", "Khan").born("1985-06-15")).collect();
+    let few = Council::new().await.saturated_beyond(4);
+    few.apply(tonight(namesakes[..2].to_vec())).await;
+    assert_eq!(few.person_of("housing", "H0").await, few.person_of("housing", "H1").await, "two alone are one");
+    let mut groups = Vec::new();
+    for order in [[0, 1, 2, 3, 4, 5], [5, 3, 1, 0, 2, 4]] {
+        let council = Council::new().await.saturated_beyond(4);
+        council.apply(order.map(|i| namesakes[i].clone().tonight())).await;
+        let mut people = BTreeSet::new();
+        for i in 0..6 {
+            people.insert(council.person_of("housing", &format!("H{i}")).await.unwrap());
+        }
+        assert!(council.records().await.iter().any(|(pk, sk, _)| pk.starts_with("KEY#") && sk == "!"));
+        groups.push((people.len(), council.everything().await));
+        // Back below the limit the key counts again, and all is as with two alone.
+        council.apply(namesakes[2..].iter().map(|told| told.clone().left())).await;
+        assert!(council.everything().await == few.everything().await);
+        assert!(!council.records().await.iter().any(|(_, sk, _)| sk == "!"));
+    }
+    assert_eq!(groups[0].0, 6, "six people");
+    assert!(groups[0].1 == groups[1].1);
+}
+
+#[tokio::test]
+async fn a_worker_of_the_staff_directory_is_kept_by_staff_id_and_the_newest_counts() {
+    let council = Council::new().await;
+    let staff = |name: &str| {
+        let contact = fc_model::Contact { name: Some(name.into()), ..fc_model::Contact::default() };
+        let content = fc_model::Content::Staff(Box::new(fc_model::Staff { contact, left: None }));
+        let change = record("staff_directory", "W-104").tonight_in("staff");
+        Change { content: Some(content), ..change }
+    };
+    let (old, new) = (staff("Priya Shah"), staff("Priya Shah-Owen"));
+    assert_eq!(council.apply([new.clone(), old]).await.staff, 1);
+    let key = people::staff_key(&council.store.key, &"w-104".parse().unwrap());
+    let item = council.store.people.get(&key, true).await.unwrap().unwrap();
+    let Standing::Here(kept) = people::standing::<fc_model::Staff>(&item).unwrap() else { panic!("not there") };
+    assert_eq!(kept.contact.name.as_deref(), Some("Priya Shah-Owen"));
+    let gone = Change { content: None, ..staff("") };
+    council.apply([gone]).await;
+    assert!(people::is_gone(&council.store.people.get(&key, true).await.unwrap().unwrap()));
+}
+
+#[tokio::test]
+async fn one_changed_record_costs_few_units() {
+    let council = Council::new().await;
+    // A street of families, so that keys have the usual few members.
+    for (house, names) in [["Amy", "Ben"], ["Cara", "Dev"], ["Ela", "Finn"], ["Gus", "Hana"]].iter().enumerate() {
+        let surname = ["Smith", "Jones", "Patel", "Nowak"][house];
+        for (i, name) in names.iter().enumerate() {
+            let born = format!("201{house}-0{}-1{i}", house + 1);
+            let at = format!("{} High Street", house + 1);
+            for source in ["children_social_care", "schools"] {
+                let told = record(source, &format!("{house}{i}")).named(name, surname).born(&born);
+                council.apply([told.at(&at, "SK1 3XE").tonight()]).await;
+            }
+        }
+    }
+    let mut reads = Vec::new();
+    let mut writes = Vec::new();
+    for (house, name) in [(0, "Amy"), (1, "Cara"), (2, "Ela"), (3, "Gus")] {
+        let surname = ["Smith", "Jones", "Patel", "Nowak"][house];
+        let told =
+            record("schools", &format!("{house}0")).named(name, surname).born(&format!("201{house}-0{}-10", house + 1));
+        let worker = council.worker();
+        worker.apply(vec![told.at("80 Station Road", "SK2 2BB").tonight()]).await.unwrap();
+        let used = reading(&worker);
+        reads.push(used.read_units);
+        writes.push(used.write_units);
+    }
+    reads.sort_by(f64::total_cmp);
+    writes.sort_by(f64::total_cmp);
+    println!("read units {reads:?}, write units {writes:?} for a changed address");
+    assert!(reads[2] <= 20.0 && writes[2] <= 20.0, "reads {reads:?}, writes {writes:?}");
+}
+
+/// Runs a batch of messages, as SQS hands them over, with parts in staging.
+async fn batch(council: &Council, event: &str) -> Vec<String> {
+    let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../events").join(event);
+    let event = serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
+    let response = council.worker().handle(event).await;
+    response.batch_item_failures.into_iter().map(|failure| failure.item_identifier).collect()
+}
+
+#[tokio::test]
+async fn when_the_last_part_is_applied_ingest_is_told_and_a_repeat_harms_nothing() {
+    let parts = [tonight(maya()), tonight(leo())];
+    let council = Council::with_parts(&parts).await;
+    assert!(batch(&council, "matching-part.json").await.is_empty());
+    assert!(council.sent.0.lock().unwrap().is_empty(), "one part of two");
+    assert!(batch(&council, "matching-parts.json").await.is_empty());
+    let told = council.sent.0.lock().unwrap().clone();
+    assert_eq!(
+        told,
+        [r#"{"finish":{"source":"housing","feed":"people","load":"20260302T010000000Z-9f8e7d6c5b4a3928"}}"#]
+    );
+    assert_eq!(council.view("schools", "S1").await.records.len(), 5);
+    assert_eq!(council.view("schools", "S2").await.records.len(), 2);
+}
+
+#[tokio::test]
+async fn a_message_that_cannot_be_read_fails_alone() {
+    let council = Council::with_parts(&[tonight(maya())]).await;
+    assert_eq!(
+        batch(&council, "matching-malformed-among-parts.json").await,
+        ["22e7ff62-5dd8-4413-8f33-8de9feb0be01", "22e7ff62-5dd8-4413-8f33-8de9feb0be02"]
+    );
+    assert_eq!(batch(&council, "matching-unknown-message.json").await.len(), 1);
+    assert_eq!(council.view("schools", "S1").await.records.len(), 5);
+}
+
+#[tokio::test]
+async fn a_part_of_a_finished_load_is_no_error_and_a_broken_one_is() {
+    let nothing_staged = Council::with_parts(&[]).await;
+    assert!(batch(&nothing_staged, "matching-part.json").await.is_empty(), "its load is not pending");
+    let broken = Council::with_texts(vec!["{\"handle\": 1}\n".into()]).await;
+    assert_eq!(batch(&broken, "matching-part.json").await.len(), 1);
+}
