@@ -1,1 +1,32 @@
-//! .
+//! The tests that need more than one crate: one binary, a module for each story.
+//!
+//! Harnesses, which the stories share, come first.
+
+pub mod lambda_runtime;
+
+#[cfg(test)]
+mod web_issuer;
+
+#[cfg(test)]
+mod web_harness;
+
+#[cfg(test)]
+mod web;
+
+#[cfg(test)]
+mod ingest;
+
+#[cfg(test)]
+mod matching_harness;
+
+#[cfg(test)]
+mod matching;
+
+#[cfg(test)]
+mod access_harness;
+
+#[cfg(test)]
+mod search;
+
+#[cfg(test)]
+mod family;
