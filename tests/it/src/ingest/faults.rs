@@ -4,6 +4,7 @@ use aws_sdk_dynamodb::{
     config::{
         ConfigBag, Intercept, RuntimeComponents,
         interceptors::{BeforeDeserializationInterceptorContextRef, BeforeTransmitInterceptorContextRef},
+        retry::RetryConfig,
     },
     error::BoxError,
 };
@@ -79,8 +80,10 @@ impl Faults {
     /// Clients whose requests pass by here.
     pub(super) fn in_front_of(self: &Arc<Self>, clients: &Clients) -> Clients {
         let guard = || Guard(Arc::clone(self));
-        let dynamodb = clients.dynamodb.config().to_builder().interceptor(guard()).build();
-        let s3 = clients.s3.config().to_builder().interceptor(guard()).build();
+        // A dead worker does not try again.
+        let once = RetryConfig::disabled;
+        let dynamodb = clients.dynamodb.config().to_builder().retry_config(once()).interceptor(guard()).build();
+        let s3 = clients.s3.config().to_builder().retry_config(once()).interceptor(guard()).build();
         Clients {
             dynamodb: aws_sdk_dynamodb::Client::from_conf(dynamodb),
             s3: aws_sdk_s3::Client::from_conf(s3),
