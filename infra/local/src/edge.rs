@@ -33,7 +33,7 @@ const REQUEST_ID: &str = "apigw-requestid";
 /// The functions behind the edge. Each routes whole paths, as they arrive from API Gateway.
 #[derive(Clone)]
 pub struct Functions {
-    /// `POST /v1/people/search`.
+    /// `POST /v1/people/search`, and the API's description.
     pub search: Router,
     /// Everything else under `/v1/`.
     pub family: Router,
@@ -200,13 +200,19 @@ impl Edge {
         // The limit is the only way this fails here: a client that hangs up is not there to read an answer.
         let Ok(body) = to_bytes(body, BODY_LIMIT).await else {
             let detail = format!("Send at most {} KiB.", BODY_LIMIT / 1024);
-            return problem(StatusCode::PAYLOAD_TOO_LARGE, "too-large", "The request is too large", &detail, request_id);
+            return problem(
+                StatusCode::PAYLOAD_TOO_LARGE,
+                "too-large",
+                "The request is too large",
+                &detail,
+                request_id,
+            );
         };
         parts.extensions.insert(RequestContext::ApiGatewayV2(context));
         let request = Request::from_parts(parts, Body::from(body));
         let function = match route {
-            Route::Search => &self.functions.search,
-            Route::Family | Route::Description => &self.functions.family,
+            Route::Search | Route::Description => &self.functions.search,
+            Route::Family => &self.functions.family,
             Route::Web => &self.functions.web,
         };
         // In a task of its own: as in Lambda, a function finishes what it began when the caller hangs up, and a panic
@@ -340,7 +346,7 @@ mod tests {
         for (path, function) in [
             ("/v1/people/search", "search"),
             ("/v1/people/P1/services/housing", "family"),
-            ("/v1/openapi.json", "family"),
+            ("/v1/openapi.json", "search"),
             ("/", "web"),
             ("/people/P1", "web"),
             ("/v10/people", "web"),
@@ -464,7 +470,9 @@ mod tests {
     #[tokio::test]
     async fn a_function_that_panics_is_an_error_answer() {
         let issuer = issuer();
-        let broken = Router::new().fallback(any(|| async { None::<()>.unwrap() }));
+        let broken = Router::new().fallback(any(async |request: Request| {
+            assert_eq!(request.uri().path(), "/elsewhere", "this function is broken");
+        }));
         let functions = Functions { search: broken.clone(), family: broken.clone(), web: broken };
         let edge = router(functions, TokenCheck::new(issuer.url(), API, issuer.keys()));
         assert_eq!(send(edge, get("/", None)).await.status, StatusCode::INTERNAL_SERVER_ERROR);

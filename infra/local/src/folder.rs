@@ -39,7 +39,7 @@ impl Feeds {
     }
 
     /// The feed a file straight in the folder is for: `housing.csv`, `housing-tenancies.csv`. Case does not matter.
-    fn named(&self, file_name: &str) -> Option<(&str, &str)> {
+    pub(crate) fn named(&self, file_name: &str) -> Option<(&str, &str)> {
         let name = file_name.to_lowercase();
         let stem = ["csv", "tsv", "txt"].iter().find_map(|ending| name.strip_suffix(ending)?.strip_suffix('.'))?;
         self.0.iter().find_map(|(source, feeds)| {
@@ -286,7 +286,8 @@ mod tests {
             let on_created: s3::OnCreated = Arc::new(move |event| {
                 ears.lock().unwrap().extend(event.records.into_iter().filter_map(|record| record.s3.object.key));
             });
-            let endpoint = s3::start(crate::listen(0).await.unwrap(), &objects, "extracts", on_created).await.unwrap();
+            let endpoint =
+                s3::start(crate::listen(0).await.unwrap(), &objects, &["extracts"], on_created).await.unwrap();
             let client = Client::from_conf(
                 aws_sdk_s3::Config::builder()
                     .behavior_version(BehaviorVersion::latest())

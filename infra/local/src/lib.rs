@@ -12,7 +12,7 @@
 //! | [`issuer`] | the council's directory (Entra ID): sign-in and tokens for named test users |
 //! | [`edge`] | API Gateway: token check, body limit, request id, routes |
 //!
-//! Everything listens on 127.0.0.1 only.
+//! [`stack`] puts them together round the functions. Everything listens on 127.0.0.1 only.
 
 use std::io;
 use std::net::Ipv4Addr;
@@ -20,12 +20,16 @@ use std::path::{Path, PathBuf};
 
 use tokio::net::TcpListener;
 
+pub mod definitions;
 pub mod dynamo;
 pub mod edge;
 pub mod folder;
 pub mod issuer;
+pub mod operator;
 pub mod queue;
+pub mod run;
 pub mod s3;
+pub mod stack;
 
 /// Why part of the local stack did not start. Each message says what to do about it.
 #[derive(Debug, thiserror::Error)]
@@ -53,6 +57,23 @@ pub enum StartError {
     /// No signing key could be made.
     #[error("Could not make a signing key for the development issuer: {0}")]
     SigningKey(String),
+    /// The secret that record ids are hashed with cannot be made or read back.
+    #[error("Could not use the hashing secret in {}: {reason}", .path.display())]
+    Secret {
+        /// The file it is kept in.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// Source definitions have mistakes.
+    #[error(transparent)]
+    Definitions(#[from] definitions::Mistakes),
+    /// A table or bucket could not be made.
+    #[error("Could not make the tables and buckets: {0}")]
+    Store(#[from] fc_store::StoreError),
+    /// The page refuses its settings.
+    #[error("Could not set up the page: {0}")]
+    Page(String),
 }
 
 /// Listens on the loopback address, on a free port when `port` is 0.

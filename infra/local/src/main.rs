@@ -1,9 +1,12 @@
 //! `family-context`: the whole tool on one machine, and the operator's commands.
 
-use std::path::PathBuf;
+use std::io::{self, Write};
 use std::process::ExitCode;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Parser, Subcommand};
+use fc_local::operator::{Check, Link, Synth};
+use fc_local::run::Local;
+use jiff::Timestamp;
 
 /// Family Context: which services are involved with a family, since when, and who to ring.
 ///
@@ -21,32 +24,29 @@ struct Cli {
 enum Command {
     /// Start the whole tool on this machine: no AWS account needed, and nothing can be reached from outside.
     Local(Local),
+    /// Say every mistake in the source definitions, and what an extract would come to. Changes nothing.
+    Check(Check),
+    /// Join the records of extract files into people, without storing or sending anything.
+    Link(Link),
+    /// Make up a council and write its extract files.
+    Synth(Synth),
 }
 
-#[derive(Args)]
-struct Local {
-    /// How many made-up people to load.
-    #[arg(long, value_name = "N", default_value_t = 2000, conflicts_with = "extracts")]
-    people: u32,
-
-    /// The port of the page. The development sign-in, S3 and DynamoDB use the next three. 0 takes any free ports.
-    #[arg(long, default_value_t = 8080)]
-    port: u16,
-
-    /// Keep everything in this folder, to find it again at the next start. Without it, nothing is kept.
-    #[arg(long, value_name = "DIR")]
-    data: Option<PathBuf>,
-
-    /// Load the extract files in this folder instead of made-up people. A file is called <source>.csv or
-    /// <source>-<feed>.csv.
-    #[arg(long, value_name = "DIR")]
-    extracts: Option<PathBuf>,
-
-    /// Use the source definitions (*.toml) in this folder instead of the ones that come with the tool.
-    #[arg(long, value_name = "DIR")]
-    sources: Option<PathBuf>,
-
-    /// Watch this folder for new extract files. Without it, a folder is made and its place is printed.
-    #[arg(long, value_name = "DIR")]
-    drop: Option<PathBuf>,
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let (today, mut out) = (fc_access::today(Timestamp::now()), io::stdout());
+    let done = match cli.command.unwrap_or(Command::Local(cli.local)) {
+        Command::Local(local) => local.run(today, &mut out).map_err(|error| error.to_string()),
+        Command::Check(check) => check.run(today, &mut out).map_err(|error| error.to_string()),
+        Command::Link(link) => link.run(today, &mut out).map_err(|error| error.to_string()),
+        Command::Synth(synth) => synth.run(today, &mut out).map_err(|error| error.to_string()),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(message) => {
+            // Nothing can be done for somebody who has closed standard error.
+            let _ = writeln!(io::stderr(), "{message}");
+            ExitCode::FAILURE
+        }
+    }
 }

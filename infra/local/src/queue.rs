@@ -6,10 +6,13 @@
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent, SqsMessage};
+use fc_store::Deliver;
+use fc_store::queue::Sending;
 use tokio::sync::{Notify, Semaphore};
 use uuid::Uuid;
 
@@ -72,6 +75,7 @@ pub struct LocalQueue {
     name: String,
     rules: Rules,
     messages: Mutex<Messages>,
+    sent: AtomicU64,
     arrived: Notify,
     settled: Notify,
 }
@@ -84,6 +88,7 @@ impl LocalQueue {
             name: name.to_owned(),
             rules,
             messages: Mutex::default(),
+            sent: AtomicU64::new(0),
             arrived: Notify::new(),
             settled: Notify::new(),
         })
@@ -92,15 +97,18 @@ impl LocalQueue {
     /// Queues the messages. Before this returns, [`quiet`](Self::quiet) already waits for them.
     pub fn push(&self, bodies: impl IntoIterator<Item = String>) {
         let sent = since_epoch();
-        let new = bodies.into_iter().map(|body| Message { id: Uuid::new_v4(), body, receives: 0, sent });
-        self.messages().ready.extend(new);
+        let new: Vec<Message> =
+            bodies.into_iter().map(|body| Message { id: Uuid::new_v4(), body, receives: 0, sent }).collect();
+        {
+            let mut messages = self.messages();
+            self.sent.fetch_add(new.len() as u64, Ordering::SeqCst);
+            messages.ready.extend(new);
+        }
         self.arrived.notify_one();
     }
 
-    /// Resolves when nothing is queued, waiting out a delay, or with a handler. Dead messages do not count.
-    ///
-    /// A handler sends on before it answers, so queues that feed each other are all quiet once each of them, asked in
-    /// the order data flows, has been.
+    /// Resolves when nothing is queued, waiting out a delay, or with a handler. Dead messages do not count. For queues
+    /// that feed each other there is [`all_quiet`].
     pub async fn quiet(&self) {
         loop {
             let settled = self.settled.notified();
@@ -111,6 +119,12 @@ impl LocalQueue {
             }
             settled.await;
         }
+    }
+
+    /// How many messages were ever sent.
+    #[must_use]
+    pub fn sent(&self) -> u64 {
+        self.sent.load(Ordering::SeqCst)
     }
 
     /// Messages queued, waiting out a delay, or with a handler.
@@ -248,6 +262,29 @@ impl LocalQueue {
     }
 }
 
+/// Resolves when every queue is quiet at the same time, whichever of them feeds which: handlers send on before they
+/// answer, so no message can be between two queues.
+pub async fn all_quiet(queues: &[&LocalQueue]) {
+    let sent = || queues.iter().map(|queue| queue.sent()).sum::<u64>();
+    loop {
+        let before = sent();
+        for queue in queues {
+            queue.quiet().await;
+        }
+        // Each was quiet once, and nothing has been sent since: so all still are.
+        if sent() == before {
+            return;
+        }
+    }
+}
+
+impl Deliver for LocalQueue {
+    fn send(&self, bodies: Vec<String>) -> Sending<'_> {
+        self.push(bodies);
+        Box::pin(std::future::ready(Ok(())))
+    }
+}
+
 /// Which messages of a batch failed, and why.
 enum Failed {
     All(String),
@@ -280,7 +317,7 @@ fn since_epoch() -> Duration {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::sync::atomic::AtomicUsize;
 
     use super::*;
 
@@ -411,21 +448,25 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn queues_that_feed_each_other_fall_quiet_in_the_order_data_flows() {
-        let (matching, seen) = queue_with(all_well);
-        let ingest = LocalQueue::new("ingest", IMPATIENT);
-        let next = Arc::clone(&matching);
-        ingest.deliver_to(move |event| {
-            let next = Arc::clone(&next);
-            Box::pin(async move {
-                tokio::task::yield_now().await;
-                next.push(bodies(&event));
-                Ok(SqsBatchResponse::default())
-            })
-        });
-        ingest.push(numbered(40));
-        ingest.quiet().await;
-        matching.quiet().await;
-        assert_eq!(seen.lock().unwrap().iter().map(|event| event.records.len()).sum::<usize>(), 40);
+    async fn queues_that_feed_each_other_are_quiet_when_the_last_message_has_gone_round() {
+        let (ingest, matching) = (LocalQueue::new("ingest", IMPATIENT), LocalQueue::new("matching", IMPATIENT));
+        let handled = Arc::new(AtomicUsize::new(0));
+        // Each hands what it gets to the other, ten times in all.
+        for (from, to) in [(&ingest, &matching), (&matching, &ingest)] {
+            let (to, handled) = (Arc::clone(to), Arc::clone(&handled));
+            from.deliver_to(move |_| {
+                let (to, handled) = (Arc::clone(&to), Arc::clone(&handled));
+                Box::pin(async move {
+                    tokio::task::yield_now().await;
+                    if handled.fetch_add(1, Ordering::SeqCst) < 9 {
+                        to.push(["again".to_owned()]);
+                    }
+                    Ok(SqsBatchResponse::default())
+                })
+            });
+        }
+        ingest.push(["first".to_owned()]);
+        all_quiet(&[&ingest, &matching]).await;
+        assert_eq!(handled.load(Ordering::SeqCst), 10);
     }
 }

@@ -31,9 +31,9 @@ pub type OnCreated = Arc<dyn Fn(S3Event) + Send + Sync>;
 
 /// Serves S3 on `listener` for as long as the runtime lives, and returns its base address.
 ///
-/// Each bucket is a folder in `folder`; `fc_store::schema::create_tables` makes them. Objects created in the bucket
-/// `extracts` (by put, copy or a completed multipart upload) are announced to `on_created`. Clients use path-style
-/// addresses and signature version 4.
+/// Each bucket is a folder in `folder`; [`fc_store::schema::create_buckets`] makes them. Objects created (by put, copy or
+/// a completed multipart upload) in a bucket of `announced` are told to `on_created`. Clients use path-style addresses
+/// and signature version 4.
 ///
 /// # Errors
 ///
@@ -41,13 +41,13 @@ pub type OnCreated = Arc<dyn Fn(S3Event) + Send + Sync>;
 pub async fn start(
     listener: TcpListener,
     folder: &Path,
-    extracts: &str,
+    announced: &[&str],
     on_created: OnCreated,
 ) -> Result<String, StartError> {
     let files = FileSystem::new(folder).map_err(|error| StartError::ObjectStore(format!("{error:?}")))?;
     let mut service = S3ServiceBuilder::new(Announcing {
         files,
-        extracts: extracts.to_owned(),
+        announced: announced.iter().map(|bucket| (*bucket).to_owned()).collect(),
         on_created,
         sequencer: Sequencer::default(),
     });
@@ -115,17 +115,17 @@ impl Sequencer {
     }
 }
 
-/// The file store, announcing what is created in the extracts bucket.
+/// The file store, announcing what is created in some of its buckets.
 struct Announcing {
     files: FileSystem,
-    extracts: String,
+    announced: Vec<String>,
     on_created: OnCreated,
     sequencer: Sequencer,
 }
 
 impl Announcing {
     async fn announce(&self, created: Created, bucket: &str, key: &str) -> S3Result<()> {
-        if bucket != self.extracts {
+        if !self.announced.iter().any(|announced| announced == bucket) {
             return Ok(());
         }
         let (size, e_tag) = self.size_and_e_tag(bucket, key).await?;
@@ -137,7 +137,7 @@ impl Announcing {
         record.event_time = SystemTime::now().into();
         record.event_name = Some(created.event_name().to_owned());
         record.s3.schema_version = Some("1.0".to_owned());
-        record.s3.configuration_id = Some("extracts".to_owned());
+        record.s3.configuration_id = Some(bucket.to_owned());
         record.s3.bucket.name = Some(bucket.to_owned());
         record.s3.bucket.arn = Some(format!("arn:aws:s3:::{bucket}"));
         record.s3.object.key = Some(url_encode(key));
@@ -183,7 +183,7 @@ fn url_encode(key: &str) -> String {
     key.bytes().fold(String::with_capacity(key.len()), |mut encoded, byte| {
         match byte {
             b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'*' | b'/' => {
-                encoded.push(char::from(byte))
+                encoded.push(char::from(byte));
             }
             b' ' => encoded.push('+'),
             // Writing to a string cannot fail.
@@ -289,7 +289,7 @@ mod tests {
         let endpoint = start(
             crate::listen(0).await.unwrap(),
             folder.path(),
-            "extracts",
+            &["extracts"],
             Arc::new(move |event| ears.lock().unwrap().extend(event.records)),
         )
         .await
@@ -420,7 +420,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_report_never_triggers_ingest() {
+    async fn what_is_written_to_other_buckets_is_not_announced() {
         let store = store().await;
         store.put("reports", "housing/report.json", "{}").await;
         assert!(store.heard.lock().unwrap().is_empty());

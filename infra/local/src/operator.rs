@@ -1,0 +1,298 @@
+//! The operator's commands that need no stack: check a definition or an extract, link files offline, make a council.
+
+use crate::definitions;
+use clap::Args;
+use fc_linkage::Model;
+use fc_model::{Content, Date, Details, RecordId, SourceId};
+use fc_sources::{Definition, Definitions, Entry, Feed, FeedKind, FileError, Report, Row};
+use indicatif::{ProgressBar, ProgressStyle};
+use std::{
+    collections::BTreeMap,
+    fs::File,
+    io::{self, BufWriter, Write},
+    path::{Path, PathBuf},
+    str::FromStr,
+};
+
+/// Why a command did not do what it was asked. Each message says what to do about it.
+#[derive(Debug, thiserror::Error)]
+pub enum OperatorError {
+    /// The definitions have mistakes.
+    #[error(transparent)]
+    Definitions(#[from] definitions::Mistakes),
+    /// No such source.
+    #[error("There is no source \"{source_id}\". The sources are: {known}.")]
+    UnknownSource {
+        /// What was asked for.
+        source_id: String,
+        /// Those there are.
+        known: String,
+    },
+    /// A source of several feeds, and none was named.
+    #[error("\"{source_id}\" has several feeds. Write {source_id}/FEED with one of: {known}.")]
+    WhichFeed {
+        /// The source.
+        source_id: String,
+        /// Its feeds.
+        known: String,
+    },
+    /// A file cannot be opened, read or written.
+    #[error("{}: {cause}", .path.display())]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// What the operating system said.
+        cause: io::Error,
+    },
+    /// A file as a whole cannot be used.
+    #[error("{}: {cause}", .path.display())]
+    Extract {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        cause: FileError,
+    },
+    /// The extract has so many faults that it would be held.
+    #[error("This file would not be loaded as it is. {0}")]
+    WouldBeHeld(String),
+    /// The made-up council could not be written.
+    #[error("{0}")]
+    Council(String),
+}
+
+fn file_error(path: &Path) -> impl Fn(io::Error) -> OperatorError {
+    let path = path.to_owned();
+    move |cause| OperatorError::File { path: path.clone(), cause }
+}
+
+/// `check`: says every mistake in the source definitions, and what an extract would come to. Changes nothing.
+#[derive(Debug, Args)]
+pub struct Check {
+    /// The extract to check. Without one, only the definitions are checked.
+    file: Option<PathBuf>,
+    /// The source the extract is from, as SOURCE or SOURCE/FEED.
+    #[arg(long, value_name = "SOURCE", requires = "file")]
+    source: Option<String>,
+    /// The folder with the source definitions (*.toml). Without it, the ones that come with the tool.
+    #[arg(long, value_name = "DIR")]
+    sources: Option<PathBuf>,
+    /// Print the report as JSON.
+    #[arg(long, requires = "file")]
+    json: bool,
+}
+
+impl Check {
+    /// Checks, and writes the answer to `out`.
+    ///
+    /// # Errors
+    /// When a definition has mistakes, or the extract cannot be used or would be held.
+    pub fn run(&self, today: Date, out: &mut impl Write) -> Result<(), OperatorError> {
+        let definitions = definitions::load(self.sources.as_deref())?;
+        let stdout = file_error(Path::new("standard output"));
+        let Some(file) = &self.file else {
+            for definition in definitions.iter() {
+                let feeds = list(definition.feeds.iter().map(|feed| feed.feed.as_str()));
+                let state = if definition.enabled { "" } else { " (off)" };
+                writeln!(out, "{}{state}: {feeds}", definition.source).map_err(&stdout)?;
+            }
+            return writeln!(out, "No mistakes found.").map_err(&stdout);
+        };
+        let stem = file.file_stem().and_then(|stem| stem.to_str()).unwrap_or_default();
+        let (_, feed) = feed_of(&definitions, self.source.as_deref().unwrap_or(stem))?;
+        let input = File::open(file).map_err(file_error(file))?;
+        let extract = |cause| OperatorError::Extract { path: file.clone(), cause };
+        let report = Report::of(feed, input, today).map_err(extract)?;
+        if self.json {
+            serde_json::to_writer_pretty(&mut *out, &report).map_err(|error| stdout(error.into()))?;
+            writeln!(out).map_err(&stdout)?;
+        } else {
+            write!(out, "{report}").map_err(&stdout)?;
+        }
+        if report.rejected_share() > feed.reject_limit {
+            let share = |part: f64| format!("{:.1}%", part * 100.0);
+            return Err(OperatorError::WouldBeHeld(format!(
+                "{} of its rows were rejected; the definition allows {}. Mend the rows listed above, or the definition.",
+                share(report.rejected_share()),
+                share(feed.reject_limit),
+            )));
+        }
+        Ok(())
+    }
+}
+
+/// `link`: joins the records of extracts into people, offline. Nothing is stored or sent.
+#[derive(Debug, Args)]
+pub struct Link {
+    /// Extracts, each as SOURCE=FILE or SOURCE/FEED=FILE.
+    #[arg(required = true, value_name = "SOURCE=FILE")]
+    extracts: Vec<Extract>,
+    /// The folder with the source definitions (*.toml). Without it, the ones that come with the tool.
+    #[arg(long, value_name = "DIR")]
+    sources: Option<PathBuf>,
+    /// The file to write, with the columns record_id (source:record) and person_id.
+    #[arg(long, value_name = "FILE")]
+    out: PathBuf,
+}
+
+/// One extract on the command line.
+#[derive(Debug, Clone)]
+struct Extract {
+    feed: String,
+    file: PathBuf,
+}
+
+impl FromStr for Extract {
+    type Err = &'static str;
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let (feed, file) = text.split_once('=').ok_or("write SOURCE=FILE, such as housing=housing.csv")?;
+        Ok(Self { feed: feed.to_owned(), file: file.into() })
+    }
+}
+
+impl Link {
+    /// Links, and says on `out` what came of each file and of all.
+    ///
+    /// # Errors
+    /// When definitions or files cannot be used.
+    pub fn run(&self, today: Date, out: &mut impl Write) -> Result<(), OperatorError> {
+        let definitions = definitions::load(self.sources.as_deref())?;
+        let stdout = file_error(Path::new("standard output"));
+        let mut records = BTreeMap::new();
+        for extract in &self.extracts {
+            let (definition, feed) = feed_of(&definitions, &extract.feed)?;
+            let report = read_people(definition, feed, &extract.file, today, &mut records)?;
+            writeln!(
+                out,
+                "{}: {} rows, {} used, {} skipped, {} rejected",
+                extract.feed,
+                report.rows,
+                report.used,
+                report.skipped_rows(),
+                report.rejected
+            )
+            .map_err(&stdout)?;
+        }
+        let records: Vec<(RecordId, Details)> = records
+            .into_iter()
+            .filter(|(_, (is_person, _))| *is_person)
+            .map(|(id, (_, details))| (id, details))
+            .collect();
+        let linked = fc_linkage::link::link(Model::shipped(), &records, &[]);
+
+        let failed = |error: csv::Error| file_error(&self.out)(error.into());
+        let file = File::create(&self.out).map_err(file_error(&self.out))?;
+        let mut rows = csv::Writer::from_writer(BufWriter::new(file));
+        rows.write_record(["record_id", "person_id"]).map_err(failed)?;
+        for ((record, _), person) in records.iter().zip(&linked.people) {
+            rows.write_record([record.to_string(), format!("{person}")]).map_err(failed)?;
+        }
+        rows.flush().map_err(file_error(&self.out))?;
+        let people = linked.people.iter().max().map_or(0, |last| last + 1);
+        let possible = linked.possible.len();
+        writeln!(out, "{} records are {people} people; {possible} more pairs are possible", records.len())
+            .map_err(stdout)
+    }
+}
+
+/// Reads one extract into `records`, where feeds of one source meet; whether a people feed named a record is kept with it.
+fn read_people(
+    definition: &Definition,
+    feed: &Feed,
+    file: &Path,
+    today: Date,
+    records: &mut BTreeMap<RecordId, (bool, Details)>,
+) -> Result<Report, OperatorError> {
+    let extract = |cause| OperatorError::Extract { path: file.to_owned(), cause };
+    let input = File::open(file).map_err(file_error(file))?;
+    let mut reader = feed.reader(input, today).map_err(extract)?;
+    let mut report = Report::new(&reader);
+    for row in reader.by_ref() {
+        let row = row.map_err(extract)?;
+        report.add(&row);
+        let Row::Used { records: entries, .. } = row else { continue };
+        for (id, entry) in entries {
+            if let Entry::Present(Content::Person(details)) = entry {
+                let record = records.entry(RecordId::new(definition.source.clone(), id)).or_default();
+                record.0 |= feed.kind == FeedKind::People;
+                record.1.merge(*details);
+            }
+        }
+    }
+    report.finish(&reader);
+    Ok(report)
+}
+
+/// `synth`: makes up a council and writes its extracts.
+#[derive(Debug, Args)]
+pub struct Synth {
+    /// How many people.
+    #[arg(long, value_name = "N", default_value_t = 2000)]
+    people: u64,
+    /// Which council: the same seed makes the same one.
+    #[arg(long, value_name = "S", default_value_t = 1)]
+    seed: u64,
+    /// The folder to write to.
+    #[arg(long, value_name = "DIR")]
+    out: PathBuf,
+    /// The day the extracts are of. Without it, today.
+    #[arg(long, value_name = "YYYY-MM-DD")]
+    today: Option<Date>,
+}
+
+impl Synth {
+    /// Makes the council, with a progress bar where a person is looking.
+    ///
+    /// # Errors
+    /// When the files cannot be written.
+    pub fn run(&self, today: Date, out: &mut impl Write) -> Result<(), OperatorError> {
+        let today = self.today.unwrap_or(today);
+        let options = fc_synth::Options { people: self.people, seed: self.seed, out: self.out.clone(), today };
+        let bar = progress_bar(self.people, "people");
+        let council = fc_synth::write_council(&options, &mut |done| bar.set_position(done))
+            .map_err(|error| OperatorError::Council(error.to_string()))?;
+        bar.finish_and_clear();
+        writeln!(
+            out,
+            "{} people in {} families, {} records, in {}",
+            council.people,
+            council.families,
+            council.records,
+            self.out.display()
+        )
+        .map_err(file_error(Path::new("standard output")))
+    }
+}
+
+/// A progress bar on standard error, hidden where that is no terminal.
+#[must_use]
+pub fn progress_bar(length: u64, of: &'static str) -> ProgressBar {
+    let style = ProgressStyle::with_template("{wide_bar} {human_pos} of {human_len} {msg}");
+    ProgressBar::new(length).with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar())).with_message(of)
+}
+
+/// The feed that `SOURCE`, `SOURCE/FEED` or `SOURCE-FEED` names.
+fn feed_of<'a>(definitions: &'a Definitions, name: &str) -> Result<(&'a Definition, &'a Feed), OperatorError> {
+    let (source, feed) = match name.split_once(['/', '-']) {
+        Some((source, feed)) => (source, Some(feed)),
+        None => (name, None),
+    };
+    let definition = SourceId::parse(source).ok().and_then(|source| definitions.get(&source)).ok_or_else(|| {
+        OperatorError::UnknownSource {
+            source_id: source.to_owned(),
+            known: list(definitions.iter().map(|d| d.source.as_str())),
+        }
+    })?;
+    let chosen = match (feed, &definition.feeds[..]) {
+        (None, [only]) => Some(only),
+        (None, feeds) => feeds.iter().find(|feed| feed.kind == FeedKind::People),
+        (Some(feed), feeds) => feeds.iter().find(|known| known.feed.as_str() == feed),
+    };
+    chosen.map(|feed| (definition, feed)).ok_or_else(|| OperatorError::WhichFeed {
+        source_id: source.to_owned(),
+        known: list(definition.feeds.iter().map(|feed| feed.feed.as_str())),
+    })
+}
+
+fn list<'a>(names: impl Iterator<Item = &'a str>) -> String {
+    names.collect::<Vec<_>>().join(", ")
+}

@@ -1,0 +1,286 @@
+//! The functions and what stands in for the services round them, started together.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent};
+use fc_linkage::Model;
+use fc_model::HandleKey;
+use fc_sources::Definitions;
+use fc_store::loads::ToIngest;
+use fc_store::settings::Clients;
+use fc_store::{Endpoints, Names, Store};
+use jiff::Timestamp;
+use tokio::net::TcpListener;
+use tokio::sync::mpsc;
+
+use crate::edge::{Functions, TokenCheck};
+use crate::issuer::{Client, Issuer, Lifetimes};
+use crate::queue::{Answer, LocalQueue, Rules, all_quiet};
+use crate::{DataFolder, StartError, address, definitions, dynamo, edge, issuer, listen, s3};
+
+/// The API's name in access tokens.
+pub const API_AUDIENCE: &str = "api://family-context";
+/// The page's id at the issuer.
+const PAGE_CLIENT: &str = "family-context-web";
+/// How often feeds are looked after (the schedule in the template).
+const SWEEP: Duration = Duration::from_secs(300);
+
+/// The folder of the S3 server's buckets.
+const BUCKETS: &str = "buckets";
+
+/// What to start.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// The page's port; the issuer, S3 and DynamoDB take the next three, or any free ones where those are taken. 0 takes
+    /// free ports for all.
+    pub port: u16,
+    /// A folder to keep everything in.
+    pub data: Option<PathBuf>,
+    /// A folder of source definitions, in place of those that come with the tool.
+    pub sources: Option<PathBuf>,
+}
+
+/// The running stack. It runs for as long as the runtime lives; its files live as long as this does.
+pub struct Stack {
+    /// Address of the page and the API.
+    pub page: String,
+    /// Address of the development issuer.
+    pub issuer: String,
+    /// Address of the S3 server.
+    pub s3: String,
+    /// Address of the DynamoDB server.
+    pub dynamodb: String,
+    /// Clients of the two.
+    pub clients: Clients,
+    /// The tables and buckets.
+    pub store: Store,
+    /// The council and its sources.
+    pub definitions: Arc<Definitions>,
+    /// Files that arrived, and ingest's own messages.
+    pub ingest: Arc<LocalQueue>,
+    /// Parts of loads to match.
+    pub matching: Arc<LocalQueue>,
+    /// Where its files are.
+    pub data: DataFolder,
+    /// The keys of load reports, as they are written.
+    pub reports: mpsc::UnboundedReceiver<String>,
+}
+
+impl Stack {
+    /// Starts everything. When this returns, the page answers.
+    ///
+    /// # Errors
+    ///
+    /// [`StartError`].
+    pub async fn start(options: &Options) -> Result<Self, StartError> {
+        let definitions = Arc::new(definitions::load(options.sources.as_deref())?);
+        let page = listen(options.port).await?;
+        let [sign_in, objects, tables] = [1, 2, 3].map(|offset| options.port.checked_add(offset));
+        let data = DataFolder::open(options.data.as_deref())?;
+
+        let names = Names::with_prefix("");
+        let ingest = LocalQueue::new("ingest", Rules::default());
+        let matching = LocalQueue::new("matching", Rules::default());
+
+        let table_file = data.is_kept().then(|| data.path().join("tables.sqlite"));
+        let dynamodb = dynamo::start(listen_near(options.port, tables).await?, table_file.as_deref()).await?;
+        let bucket_folder = data.path().join(BUCKETS);
+        std::fs::create_dir_all(&bucket_folder)
+            .map_err(|source| StartError::Folder { path: bucket_folder.clone(), source })?;
+        let (report_written, reports) = mpsc::unbounded_channel();
+        let on_created = notifications(Arc::clone(&ingest), names.reports.clone(), report_written);
+        let objects = listen_near(options.port, objects).await?;
+        let s3 = s3::start(objects, &bucket_folder, &[&names.extracts, &names.reports], on_created).await?;
+        let clients = Clients::local(&Endpoints {
+            dynamodb: dynamodb.clone(),
+            s3: s3.clone(),
+            access_key_id: s3::ACCESS_KEY.to_owned(),
+            secret_access_key: s3::SECRET_KEY.to_owned(),
+        });
+        fc_store::schema::create_tables(&clients, &names).await?;
+        fc_store::schema::create_buckets(&clients, &names).await?;
+        let store = Store::new(&clients, &names, hashing_secret(&data)?);
+
+        let sign_in = listen_near(options.port, sign_in).await?;
+        let (page_url, issuer_url) = (address(&page)?, address(&sign_in)?);
+        let settings =
+            fc_web::Settings::new(&page_url, &issuer_url, PAGE_CLIENT, Some(s3::SECRET_KEY.to_owned()), "roles")
+                .map_err(|error| StartError::Page(error.to_string()))?;
+        let client = Client {
+            id: PAGE_CLIENT.to_owned(),
+            secret: Some(s3::SECRET_KEY.to_owned()),
+            redirect_uris: vec![settings.callback()],
+        };
+        let directory = Issuer::new(&issuer_url, API_AUDIENCE, client, Lifetimes::default())?;
+        let tokens = TokenCheck::new(&issuer_url, API_AUDIENCE, directory.keys());
+        serve_issuer(sign_in, directory);
+
+        let stack = Self {
+            page: page_url,
+            issuer: issuer_url,
+            s3,
+            dynamodb,
+            clients,
+            store,
+            definitions,
+            ingest,
+            matching,
+            data,
+            reports,
+        };
+        stack.deliver_messages();
+        edge::serve(page, stack.functions(settings), tokens);
+        Ok(stack)
+    }
+
+    /// The file that the object `key` of `bucket` is kept in.
+    #[must_use]
+    pub fn file_of(&self, bucket: &str, key: &str) -> PathBuf {
+        self.data.path().join(BUCKETS).join(bucket).join(key)
+    }
+
+    /// Resolves when no file or message is waiting or being dealt with.
+    pub async fn settled(&self) {
+        all_quiet(&[&self.ingest, &self.matching]).await;
+    }
+
+    fn functions(&self, settings: fc_web::Settings) -> Functions {
+        let (store, definitions, clock) = (&self.store, &self.definitions, Timestamp::now);
+        Functions {
+            search: fc_search::router(fc_search::Search {
+                store: store.clone(),
+                definitions: Arc::clone(definitions),
+                clock,
+            }),
+            family: fc_family::router(fc_family::Family {
+                store: store.clone(),
+                definitions: Arc::clone(definitions),
+                clock,
+            }),
+            web: fc_web::router(fc_web::Web {
+                store: store.clone(),
+                definitions: Arc::clone(definitions),
+                settings,
+                clock,
+            }),
+        }
+    }
+
+    fn deliver_messages(&self) {
+        let ingest = Arc::new(fc_ingest::Ingest {
+            store: self.store.clone(),
+            definitions: Arc::clone(&self.definitions),
+            matching: Arc::clone(&self.matching) as fc_store::Queue,
+            own: Arc::clone(&self.ingest) as fc_store::Queue,
+            now: Arc::new(Timestamp::now),
+        });
+        self.ingest.deliver_to(move |event| {
+            let ingest = Arc::clone(&ingest);
+            answer(async move { fc_ingest::handle(&ingest, event).await })
+        });
+        let matching = Arc::new(fc_matching::Matching {
+            store: self.store.clone(),
+            definitions: Arc::clone(&self.definitions),
+            model: Model::shipped().clone(),
+            ingest: Arc::clone(&self.ingest) as fc_store::Queue,
+            now: Arc::new(Timestamp::now),
+        });
+        self.matching.deliver_to(move |event: SqsEvent| {
+            let matching = Arc::clone(&matching);
+            answer(async move { matching.handle(event).await })
+        });
+        tokio::spawn(look_after_feeds(Arc::clone(&self.ingest)));
+    }
+}
+
+/// Files that arrive go to ingest; of reports that are written, their keys are told.
+fn notifications(ingest: Arc<LocalQueue>, reports: String, written: mpsc::UnboundedSender<String>) -> s3::OnCreated {
+    Arc::new(move |event| {
+        let object = event.records.first().map(|record| (&record.s3.bucket.name, &record.s3.object.key));
+        if let Some((Some(bucket), Some(key))) = object
+            && *bucket == reports
+        {
+            // Nobody listens any more when the program is ending.
+            let _ = written.send(key.clone());
+            return;
+        }
+        match serde_json::to_string(&event) {
+            Ok(body) => ingest.push([body]),
+            Err(error) => tracing::error!(%error, "a notification could not be written"),
+        }
+    })
+}
+
+fn answer(handled: impl Future<Output = SqsBatchResponse> + Send + 'static) -> Answer {
+    Box::pin(async move { Ok(handled.await) })
+}
+
+/// At the start, too: messages do not outlive the process, so the last run may have left a load half way.
+async fn look_after_feeds(ingest: Arc<LocalQueue>) {
+    let mut every = tokio::time::interval(SWEEP);
+    loop {
+        every.tick().await;
+        match (ToIngest::Sweep {}).body() {
+            Ok(body) => ingest.push([body]),
+            Err(error) => tracing::error!(%error, "feeds could not be looked after"),
+        }
+    }
+}
+
+fn serve_issuer(listener: TcpListener, directory: Arc<Issuer>) {
+    tokio::spawn(async move {
+        if let Err(error) = axum::serve(listener, issuer::router(directory)).await {
+            tracing::error!(%error, "the development issuer stopped");
+        }
+    });
+}
+
+/// The wanted port beside the page's, or any free one where another program has it.
+async fn listen_near(page: u16, wanted: Option<u16>) -> Result<TcpListener, StartError> {
+    match wanted {
+        Some(port) if page != 0 => match listen(port).await {
+            Err(StartError::PortInUse(_)) => listen(0).await,
+            listening => listening,
+        },
+        _ => listen(0).await,
+    }
+}
+
+/// The secret of this data folder, made at its first use: kept data is found again only with the same one.
+fn hashing_secret(data: &DataFolder) -> Result<HandleKey, StartError> {
+    let path = data.path().join("hashing-secret");
+    let unusable = |reason: String| StartError::Secret { path: path.clone(), reason };
+    let secret = match std::fs::read(&path) {
+        Ok(secret) => secret,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            let mut secret = [0; 32];
+            aws_lc_rs::rand::fill(&mut secret).map_err(|error| unusable(error.to_string()))?;
+            std::fs::write(&path, secret).map_err(|error| unusable(error.to_string()))?;
+            secret.to_vec()
+        }
+        Err(error) => return Err(unusable(error.to_string())),
+    };
+    HandleKey::new(secret).map_err(|_| unusable("it is shorter than 32 bytes".to_owned()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn kept_data_is_found_again_because_the_secret_is_kept_with_it() {
+        let place = DataFolder::open(None).unwrap();
+        let kept = DataFolder::open(Some(&place.path().join("kept"))).unwrap();
+        let first = hashing_secret(&kept).unwrap();
+        assert_eq!(hashing_secret(&kept).unwrap().hash("test", "x"), first.hash("test", "x"));
+    }
+
+    #[test]
+    fn two_data_folders_have_two_secrets() {
+        let (one, two) = (DataFolder::open(None).unwrap(), DataFolder::open(None).unwrap());
+        let hash = |data| hashing_secret(data).unwrap().hash("test", "x");
+        assert_ne!(hash(&one), hash(&two));
+    }
+}
