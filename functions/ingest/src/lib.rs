@@ -137,7 +137,7 @@ impl Ingest {
         match loads::take_turn(&self.store.loads, name, &load.load, (self.now)()).await? {
             Turn::Yours(feed) => {
                 let fence = feed.fence;
-                let work = Work { ingest: self, name, load: &load, feed, began: (self.now)() };
+                let work = Work { ingest: self, name, load: &load, feed: *feed, began: (self.now)() };
                 let worked = work.run().await;
                 if worked.is_err() {
                     // The next try need not wait for the lease to run out. If this fails too, it waits.

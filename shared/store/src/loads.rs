@@ -424,7 +424,7 @@ pub async fn latest(loads: &Table, name: &FeedName, limit: u32) -> Result<Vec<Lo
 #[derive(Debug)]
 pub enum Turn {
     /// The caller's, with the feed as it is; everything written from now on checks the fence.
-    Yours(Feed),
+    Yours(Box<Feed>),
     /// Another load's: this one is on the waiting list and will be resumed.
     Waits,
     /// The caller's load is past its commit point: send its parts again.
@@ -477,7 +477,7 @@ pub async fn take_turn(loads: &Table, name: &FeedName, load: &LoadId, now: Times
         feed.lease = Some(Lease { load: load.clone(), until: now + LEASE });
         let guard = feed_rev.map_or(Guard::Absent, Guard::Is);
         match loads.put(&Item::json(name.key(), feed_rev.unwrap_or(0) + 1, &feed)?, guard).await {
-            Ok(()) => return Ok(Turn::Yours(feed)),
+            Ok(()) => return Ok(Turn::Yours(Box::new(feed))),
             Err(StoreError::Conflict) => {}
             Err(error) => return Err(error),
         }
