@@ -74,7 +74,7 @@ pub async fn find(search: &Search, caller: &Caller, query: &Query) -> Result<Dis
     let (attempt, candidates) = (attempt?, candidates?);
 
     let summaries = people_reads::summaries(&search.store.people, &candidates.best).await?;
-    let mut results = show(search, &rules, query, &candidates, summaries);
+    let mut results = show(search, &rules, query, &candidates, &summaries);
     if results.people.is_empty() {
         results.message = nobody_found(search, &rules, query).await?;
     }
@@ -145,13 +145,7 @@ fn most(lookup: &Lookup) -> u32 {
 }
 
 /// What may be shown of the summaries that were read, which are authoritative for every name, date and protection.
-fn show(
-    search: &Search,
-    rules: &Rules<'_>,
-    query: &Query,
-    candidates: &Candidates,
-    summaries: Vec<Summary>,
-) -> Results {
+fn show(search: &Search, rules: &Rules<'_>, query: &Query, candidates: &Candidates, summaries: &[Summary]) -> Results {
     let wanted = Wanted::of(query);
     let (cms, ask) = (&search.definitions.council.cms, ask_words(&search.definitions));
     let mut matches: Vec<_> = summaries

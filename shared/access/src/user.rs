@@ -139,22 +139,22 @@ mod tests {
     use super::*;
     use serde_json::json;
 
-    fn user(claims: Value) -> Result<User, Nobody> {
+    fn user(claims: &Value) -> Result<User, Nobody> {
         User::from_claims(claims.as_object().unwrap())
     }
 
-    fn roles_of(claim: Value) -> Vec<&'static str> {
-        user(json!({"sub": "amira", "roles": claim})).unwrap().roles.into_iter().map(Role::as_str).collect()
+    fn roles_of(claim: &Value) -> Vec<&'static str> {
+        user(&json!({"sub": "amira", "roles": claim})).unwrap().roles.into_iter().map(Role::as_str).collect()
     }
 
     #[test]
     fn roles_are_read_in_every_form_a_token_gives_them() {
         let both = ["social-worker", "team-manager"];
-        assert_eq!(roles_of(json!(["social-worker", "team-manager"])), both);
-        assert_eq!(roles_of(json!("[social-worker team-manager]")), both);
-        assert_eq!(roles_of(json!(r#"["social-worker","team-manager"]"#)), both);
-        assert_eq!(roles_of(json!("social-worker, team-manager")), both);
-        assert_eq!(roles_of(json!("SocialWorker")), ["social-worker"]);
+        assert_eq!(roles_of(&json!(["social-worker", "team-manager"])), both);
+        assert_eq!(roles_of(&json!("[social-worker team-manager]")), both);
+        assert_eq!(roles_of(&json!(r#"["social-worker","team-manager"]"#)), both);
+        assert_eq!(roles_of(&json!("social-worker, team-manager")), both);
+        assert_eq!(roles_of(&json!("SocialWorker")), ["social-worker"]);
     }
 
     #[test]
@@ -162,15 +162,15 @@ mod tests {
         for claim in
             [json!("admin"), json!(["social worker manager"]), json!("[]"), json!(""), json!({"a": 1}), json!(7)]
         {
-            assert!(roles_of(claim.clone()).is_empty(), "{claim}");
+            assert!(roles_of(&claim).is_empty(), "{claim}");
         }
-        assert!(user(json!({"sub": "amira"})).unwrap().roles.is_empty(), "no roles in the token");
-        assert!(!user(json!({"sub": "amira", "groups": ["social-worker"]})).unwrap().may_look_people_up());
+        assert!(user(&json!({"sub": "amira"})).unwrap().roles.is_empty(), "no roles in the token");
+        assert!(!user(&json!({"sub": "amira", "groups": ["social-worker"]})).unwrap().may_look_people_up());
     }
 
     #[test]
     fn only_those_who_work_with_families_look_people_up() {
-        let may = |role: &str| user(json!({"sub": "u", "roles": [role]})).unwrap().may_look_people_up();
+        let may = |role: &str| user(&json!({"sub": "u", "roles": [role]})).unwrap().may_look_people_up();
         assert!(may("social-worker") && may("team-manager"));
         assert!(!may("steward") && !may("information-governance"));
     }
@@ -179,14 +179,14 @@ mod tests {
     fn a_token_without_a_user_is_refused() {
         let long = "x".repeat(LONGEST_ID + 1);
         for claims in [json!({}), json!({"sub": ""}), json!({"sub": 7}), json!({"sub": "a b"}), json!({"sub": long})] {
-            assert_eq!(user(claims.clone()), Err(Nobody), "{claims}");
+            assert_eq!(user(&claims), Err(Nobody), "{claims}");
         }
     }
 
     #[test]
     fn the_directory_id_is_preferred_and_the_name_is_what_people_read() {
         let amira =
-            user(json!({"sub": "pairwise", "oid": "00-1", "name": "Amira\nShah", "email": "a@c.gov.uk"})).unwrap();
+            user(&json!({"sub": "pairwise", "oid": "00-1", "name": "Amira\nShah", "email": "a@c.gov.uk"})).unwrap();
         assert_eq!((amira.id.as_str(), amira.name.as_str()), ("00-1", "AmiraShah"));
     }
 }

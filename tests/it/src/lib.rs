@@ -23,6 +23,9 @@ mod matching_harness;
 mod matching;
 
 #[cfg(test)]
+mod access_archive;
+
+#[cfg(test)]
 mod access_harness;
 
 #[cfg(test)]
