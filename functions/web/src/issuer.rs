@@ -5,12 +5,14 @@
 
 use crate::Settings;
 use axum::body::Bytes;
+use fc_access::Clock;
 use http_body_util::{BodyExt, Full, Limited};
 use hyper_rustls::HttpsConnector;
 use hyper_util::{
     client::legacy::{Client as HyperClient, connect::HttpConnector},
     rt::TokioExecutor,
 };
+use jiff::{SignedDuration, Timestamp};
 use openidconnect::{
     AdditionalClaims, AsyncHttpClient, AuthenticationFlow, AuthorizationCode, ClaimsVerificationError, Client,
     ClientId, ClientSecret, CsrfToken, EmptyExtraTokenFields, EndpointMaybeSet, EndpointNotSet, EndpointSet,
@@ -25,12 +27,7 @@ use openidconnect::{
     http,
 };
 use serde::{Deserialize, Serialize};
-use std::{
-    future::Future,
-    pin::Pin,
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{future::Future, pin::Pin, sync::Arc, time::Duration};
 use tokio::sync::Mutex;
 
 /// How long we wait for the issuer before telling the person that signing in does not work just now.
@@ -38,9 +35,9 @@ const ISSUER_ANSWERS_WITHIN: Duration = Duration::from_secs(5);
 /// No answer of an issuer is anywhere near this long; a longer one is refused.
 const LONGEST_ANSWER: usize = 1 << 20;
 /// How long discovery and keys are kept without being asked for again.
-const KEPT_FOR: Duration = Duration::from_secs(24 * 60 * 60);
+const KEPT_FOR: SignedDuration = SignedDuration::from_hours(24);
 /// How often at most an unknown key makes us fetch them again: a forger cannot make us hammer the issuer.
-const REFRESH_AT_MOST_EVERY: Duration = Duration::from_secs(30);
+const REFRESH_AT_MOST_EVERY: SignedDuration = SignedDuration::from_secs(30);
 /// Bytes of randomness in states, cookies and tokens.
 const RANDOM_BYTES: u32 = 32;
 
@@ -129,19 +126,20 @@ pub(crate) struct Arrival {
 pub(crate) struct Issuer {
     settings: Arc<Settings>,
     http: Http,
+    clock: Clock,
     known: Mutex<Option<Known>>,
 }
 
 #[derive(Clone)]
 struct Known {
     metadata: Arc<ProviderMetadataWithLogout>,
-    fetched: Instant,
+    fetched: Timestamp,
 }
 
 impl Issuer {
     /// An issuer not asked yet.
-    pub(crate) fn new(settings: Arc<Settings>) -> Self {
-        Self { settings, http: Http::default(), known: Mutex::default() }
+    pub(crate) fn new(settings: Arc<Settings>, clock: Clock) -> Self {
+        Self { settings, http: Http::default(), clock, known: Mutex::default() }
     }
 
     /// Begins a sign-in. `choose_account` makes the issuer ask which account, for people signed in there with one that
@@ -228,10 +226,11 @@ impl Issuer {
     }
 
     /// Discovery and keys, fetched unless they are younger than `kept_for`.
-    async fn metadata(&self, kept_for: Duration) -> Result<Arc<ProviderMetadataWithLogout>, SignInError> {
+    async fn metadata(&self, kept_for: SignedDuration) -> Result<Arc<ProviderMetadataWithLogout>, SignInError> {
+        let now = (self.clock)();
         let mut known = self.known.lock().await;
         if let Some(known) = known.as_ref()
-            && known.fetched.elapsed() < kept_for
+            && now.duration_since(known.fetched) < kept_for
         {
             return Ok(known.metadata.clone());
         }
@@ -241,7 +240,7 @@ impl Issuer {
             .await
             .map_err(|_| SignInError::Unavailable("discovery or keys"))?;
         let metadata = Arc::new(metadata);
-        *known = Some(Known { metadata: metadata.clone(), fetched: Instant::now() });
+        *known = Some(Known { metadata: metadata.clone(), fetched: now });
         Ok(metadata)
     }
 }

@@ -62,7 +62,7 @@ impl App {
     fn new(web: Web) -> Self {
         let settings = Arc::new(web.settings);
         Self {
-            issuer: issuer::Issuer::new(settings.clone()),
+            issuer: issuer::Issuer::new(settings.clone(), web.clock),
             sessions: Sessions::of(&web.store),
             search: Search { store: web.store.clone(), definitions: web.definitions.clone(), clock: web.clock },
             family: Family { store: web.store.clone(), definitions: web.definitions.clone(), clock: web.clock },
