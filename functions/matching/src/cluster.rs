@@ -346,3 +346,116 @@ impl From<Written> for Cluster {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: i64 = 1_772_452_800;
+
+    fn handle(number: u8) -> RecordHandle {
+        RecordHandle::parse(&format!("{number:032x}")).unwrap()
+    }
+
+    /// A record of Maya's, whatever its number.
+    fn maya(number: u8, rev: u64) -> News {
+        let facts = Facts {
+            birth: "2014-03-09".parse().ok(),
+            forenames: vec!["maya".into()],
+            surnames: vec!["okafor".into()],
+            ..Facts::default()
+        };
+        let live = Live { facts, never: Vec::new(), protection: Protection::None };
+        News { handle: handle(number), rev, live: Some(live) }
+    }
+
+    fn removed(number: u8, rev: u64) -> News {
+        News { handle: handle(number), rev, live: None }
+    }
+
+    /// An edge that nothing could make surer.
+    fn edge(a: (u8, u64), b: (u8, u64)) -> BTreeSet<Edge> {
+        BTreeSet::from([Edge::new((handle(a.0), a.1), (handle(b.0), b.1), Weight::from_bits(30.0))])
+    }
+
+    fn joined(clusters: &[&Cluster], news: &[News], edges: &BTreeSet<Edge>, epoch: u64) -> Cluster {
+        join(Model::shipped(), clusters, news, edges, epoch, NOW)
+    }
+
+    fn groups(cluster: &Cluster) -> BTreeSet<Vec<RecordHandle>> {
+        cluster.people.values().map(|person| person.records.iter().cloned().collect()).collect()
+    }
+
+    #[test]
+    fn clusters_joined_in_either_order_are_the_same() {
+        let one = joined(&[], &[maya(1, 1)], &BTreeSet::new(), 1);
+        let two = joined(&[], &[maya(2, 1)], &BTreeSet::new(), 1);
+        let forth = joined(&[&one, &two], &[], &edge((1, 1), (2, 1)), 2);
+        let back = joined(&[&two, &one], &[], &edge((2, 1), (1, 1)), 2);
+        assert!(forth == back);
+        assert_eq!(groups(&forth), BTreeSet::from([vec![handle(1), handle(2)]]));
+        assert_eq!(forth.former.len(), 1, "the other person's id leads on");
+    }
+
+    #[test]
+    fn an_edge_to_what_a_record_was_before_links_nothing() {
+        let both = joined(&[], &[maya(1, 1), maya(2, 1)], &edge((1, 1), (2, 1)), 1);
+        assert_eq!(both.people.len(), 1);
+        let apart = joined(&[&both], &[maya(2, 2)], &BTreeSet::new(), 2);
+        assert_eq!(apart.people.len(), 2);
+        let late = joined(&[&apart], &[], &edge((1, 1), (2, 1)), 3);
+        assert!(late.edges.is_empty() && late.people.len() == 2, "a worker that comes late with the old edge");
+    }
+
+    #[test]
+    fn an_edge_to_what_a_record_will_be_waits_for_it() {
+        let early = joined(&[], &[maya(1, 1), maya(2, 1)], &edge((1, 1), (2, 2)), 1);
+        assert_eq!(early.people.len(), 2);
+        let then = joined(&[&early], &[maya(2, 2)], &BTreeSet::new(), 2);
+        assert_eq!(then.people.len(), 1);
+    }
+
+    #[test]
+    fn a_removed_record_is_not_brought_back_by_a_late_worker_until_it_is_forgotten() {
+        let there = joined(&[], &[maya(1, 1), maya(2, 1)], &edge((1, 1), (2, 1)), 1);
+        let gone = joined(&[&there], &[removed(2, 2)], &BTreeSet::new(), 2);
+        assert_eq!(groups(&gone), BTreeSet::from([vec![handle(1)]]));
+        let late = joined(&[&gone], &[maya(2, 1)], &edge((1, 1), (2, 1)), 3);
+        assert!(groups(&late) == groups(&gone) && late.members == gone.members);
+        let later = join(Model::shipped(), &[&gone], &[], &BTreeSet::new(), 3, NOW + REMEMBERED_SECONDS + 1);
+        assert!(!later.members.contains_key(&handle(2)));
+    }
+
+    #[test]
+    fn who_did_not_change_keeps_epoch_and_id() {
+        let before = joined(&[], &[maya(1, 1), maya(2, 1), maya(3, 1)], &edge((1, 1), (2, 1)), 1);
+        let after = joined(&[&before], &[maya(3, 2)], &BTreeSet::new(), 2);
+        let person = |cluster: &Cluster, number: u8| {
+            let found = cluster.people.iter().find(|(_, person)| person.records.contains(&handle(number)));
+            found.map(|(id, person)| (id.clone(), person.epoch)).unwrap()
+        };
+        assert_eq!(person(&before, 1), person(&after, 1));
+        assert_eq!(person(&before, 3).0, person(&after, 3).0);
+        assert_eq!(person(&after, 3).1, 2);
+    }
+
+    #[test]
+    fn a_cluster_is_read_back_as_it_was_written() {
+        let mut edges = edge((1, 1), (2, 1));
+        edges.extend(edge((2, 7), (3, 1)));
+        let mut cluster = joined(&[], &[maya(1, 1), maya(2, 1), removed(3, 1)], &edges, 1);
+        cluster.former.insert(PersonId::random(), Former { moved_to: Some(PersonId::random()), epoch: 1, at: NOW });
+        let text = serde_json::to_string(&cluster).unwrap();
+        assert!(serde_json::from_str::<Cluster>(&text).unwrap() == cluster);
+    }
+
+    #[test]
+    fn three_hundred_records_fit_in_one_item() {
+        let news: Vec<News> = (0..150).map(|number| maya(number, 1_772_452_800)).collect();
+        let edges: BTreeSet<Edge> =
+            (1..150).flat_map(|number| edge((number - 1, 1_772_452_800), (number, 1_772_452_800))).collect();
+        let cluster = joined(&[], &news, &edges, 1);
+        let bytes = serde_json::to_string(&cluster).unwrap().len();
+        assert!(bytes * 2 < 150 * 1024, "{bytes} bytes for 150 records");
+    }
+}

@@ -341,12 +341,12 @@ impl Matching {
     /// hold does not depend on who came before the limit. The mark is set last: after a crash it is all done again.
     async fn reconsider(
         &self,
-        key: &String,
+        key: &str,
         besides: &BTreeSet<&RecordHandle>,
         in_hand: &BTreeSet<String>,
     ) -> Result<(), Failure> {
         let mut in_hand = in_hand.clone();
-        in_hand.insert(key.clone());
+        in_hand.insert(key.to_owned());
         for _ in 0..TRIES {
             let members = records::block(&self.store.records, key, None).await?.members;
             let is_saturated = members.len() > self.model.saturation();

@@ -31,7 +31,6 @@ struct Part<'a> {
 }
 
 /// Makes a person's view. `None` when no record has any content left: the change that took it is on its way.
-#[expect(clippy::too_many_arguments, reason = "everything a view depends on, named once, in the one place it is made")]
 pub(crate) fn view(
     definitions: &Definitions,
     model: &Model,
