@@ -9,9 +9,9 @@ use crate::{
     plan::Said,
     report::Rejection,
 };
-use fc_model::{Change, Content, Date, HandleKey, RecordHandle, RecordId, Seq};
-use fc_sources::{Definition, Entry, Feed, FileError, Report, Row};
-use fc_store::{StoreError, bucket::Object};
+use fc_model::{Change, Content, Date, HandleKey, RecordHandle, RecordId, Seq, StaffId};
+use fc_sources::{Definition, Entry, Feed, FeedKind, FileError, Report, Row};
+use fc_store::{StoreError, bucket::Object, people};
 use sha2::{Digest, Sha256};
 use std::{
     collections::HashMap,
@@ -228,7 +228,9 @@ impl Extract<'_> {
     }
 
     fn handle(&self, id: &str) -> (RecordHandle, Handle) {
-        let handle = self.key.record(&RecordId::new(self.feed.source.clone(), id));
+        let staff = StaffId::parse(id).ok().filter(|_| self.feed.kind == FeedKind::Staff);
+        let staff = staff.and_then(|staff| people::staff_handle(self.key, &staff));
+        let handle = staff.unwrap_or_else(|| self.key.record(&RecordId::new(self.feed.source.clone(), id)));
         let bytes = from_hex(handle.as_str()).unwrap_or_default();
         (handle, bytes)
     }

@@ -192,14 +192,17 @@ impl Matching {
     /// Writes workers of the staff directory: no matching, they are joined by their id when read.
     async fn put_staff(&self, changes: Vec<Change>) -> Result<u64, Failure> {
         let puts = changes.into_iter().map(|change| async move {
-            let Ok(id) = StaffId::parse(&change.record.id) else { return Ok(false) };
+            // A removal does not say the worker's id, only the handle.
+            let key = match StaffId::parse(&change.record.id) {
+                Ok(id) => people::staff_key(&self.store.key, &id),
+                Err(_) => people::staff_key_of(&change.handle),
+            };
             let staff = match change.content {
                 Some(Content::Staff(staff)) => Some(*staff),
                 _ => None,
             };
             let seconds = u64::try_from(change.seq.as_of.as_second()).unwrap_or(0);
             let rev = (seconds << LOAD_BITS) | change.seq.load.min((1 << LOAD_BITS) - 1);
-            let key = people::staff_key(&self.store.key, &id);
             Ok::<_, Failure>(people::put_staff(&self.store.people, key, rev, staff, self.now()).await?)
         });
         Ok(tasks::all(STAFF_AT_ONCE, puts.collect()).await?.into_iter().map(u64::from).sum())

@@ -105,6 +105,19 @@ pub fn staff_key(key: &HandleKey, staff: &StaffId) -> Key {
     Key::new(format!("STAFF#{}", key.hash("staff", &packed(staff.as_str()))), "STAFF")
 }
 
+/// The handle of a worker in the staff directory's feed: the hash in [`staff_key`], so that a removal, which says nothing
+/// but the handle, still finds its item.
+#[must_use]
+pub fn staff_handle(key: &HandleKey, staff: &StaffId) -> Option<RecordHandle> {
+    RecordHandle::parse(staff_key(key, staff).pk.strip_prefix("STAFF#")?).ok()
+}
+
+/// The key that goes with a [`staff_handle`].
+#[must_use]
+pub fn staff_key_of(handle: &RecordHandle) -> Key {
+    Key::new(format!("STAFF#{handle}"), "STAFF")
+}
+
 fn packed(text: &str) -> String {
     text.chars().filter(|c| !c.is_whitespace()).flat_map(char::to_lowercase).collect()
 }

@@ -8,6 +8,7 @@ use fc_sources::Definitions;
 use fc_store::{
     Endpoints, Names, Store, StoreError,
     loads::{self, FeedHealth, FeedName, LoadState, ToIngest, ToMatching},
+    people,
     queue::{Deliver, Sending},
     schema::{create_buckets, create_tables},
     settings::Clients,
@@ -75,6 +76,7 @@ fn definitions() -> Definitions {
         definition("schools", "full", "file-name yyyymmdd", ""),
         definition("early_help", "delta", "file-name yyyymmdd", marker),
         (name, off),
+        ("staff_directory.toml".into(), include_str!("../../../infra/sources/staff_directory.toml").into()),
     ];
     Definitions::from_files(files).unwrap_or_else(|problems| panic!("{problems:#?}"))
 }
@@ -715,6 +717,21 @@ async fn the_real_function_answers_every_sample_event() {
     assert_eq!(council.latest_report("housing/").await.state, LoadState::Refused);
     assert_eq!(council.latest_report("unrecognised/").await.state, LoadState::Refused);
     assert!(!run.log.contains("2026-03-01.csv"), "a file's name is its owner's business: {}", run.log);
+}
+
+#[tokio::test]
+async fn a_worker_who_left_the_staff_directory_is_removed_from_where_they_are_looked_up() {
+    let council = Council::new().await;
+    let worker = |id: &str| format!("{id},Jo Bright\n");
+    let all: String = ["S1", "S2", "S3", "S4", "S5", "S 6"].map(worker).concat();
+    for (file, rows) in [("a.csv", &*all), ("b.csv", &*all.replace(&worker("S 6"), ""))] {
+        council.upload(&format!("staff_directory/{file}"), &format!("Staff ID,Name\n{rows}")).await;
+        council.settle().await;
+    }
+    let records = council.records.lock().unwrap();
+    let gone: Vec<_> = records.iter().filter(|(_, (_, content))| content.is_none()).map(|(handle, _)| handle).collect();
+    let left = people::staff_key(&council.store.key, &"S 6".parse().unwrap());
+    assert_eq!(gone.into_iter().map(people::staff_key_of).collect::<Vec<_>>(), [left]);
 }
 
 /// What must be the same however a load got there: people, manifest, states of the loads, records in the feed.
