@@ -253,16 +253,23 @@ fn tell(out: &mut impl Write, stack: &Stack, drop: &Path, examples: &[Example]) 
 /// Says of each load report where it is.
 async fn tell_reports(out: &mut impl Write, stack: &mut Stack) {
     while let Some(key) = stack.reports.recv().await {
-        if key.ends_with(".html") {
+        // Each report is written under its load and again as its feed's latest: one line is enough.
+        if key.ends_with("/latest.html") {
             let file = stack.file_of(stack.store.reports.name(), &key);
             let _ = writeln!(out, "load report: {}", file.display());
         }
     }
 }
 
+/// Libraries that print whole requests when they are allowed to, so that no name gets into a log that way. The
+/// DynamoDB server also warns of every condition that fails, which is how the functions meet each other.
+const TALKATIVE: [&str; 6] =
+    ["aws_smithy_runtime=warn", "aws_sdk_s3=warn", "dynoxide=error", "hyper_util=warn", "s3s=warn", "s3s_fs=warn"];
+
 /// Warnings and errors go to standard error in words; `LOG=info` shows every request and load.
 fn start_logging() {
     let filter = EnvFilter::try_from_env("LOG").unwrap_or_else(|_| EnvFilter::new("warn"));
+    let filter = TALKATIVE.iter().filter_map(|library| library.parse().ok()).fold(filter, EnvFilter::add_directive);
     // Fails only when logging has been started already.
     let _ = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr).try_init();
 }

@@ -24,6 +24,9 @@ use tokio::sync::Notify;
 /// How long one run may take, start and all its events together, before it counts as hanging.
 const RUN_LIMIT: Duration = Duration::from_secs(60);
 
+/// How long the rest of a log may take to arrive after the function's end.
+const LAST_WORDS: Duration = Duration::from_secs(1);
+
 /// A function to run.
 #[derive(Clone, Debug)]
 pub struct Function {
@@ -154,7 +157,8 @@ impl Function {
         // Nothing to do about a process that has just gone by itself.
         let _ = process.kill().await;
         for stream in reading.into_iter().flatten() {
-            let _ = stream.await;
+            // A process that the function itself started may hold the stream open for longer.
+            let _ = tokio::time::timeout(LAST_WORDS, stream).await;
         }
         let log = String::from_utf8_lossy(&lock(&log)).into_owned();
         self.keep(&log)?;
@@ -315,7 +319,7 @@ mod tests {
             let folder = std::env::temp_dir().join(format!("fc-it-{}-{name}", std::process::id()));
             std::fs::create_dir_all(&folder).unwrap();
             let path = folder.join("function");
-            std::fs::write(&path, format!("#!/bin/bash\nPATH=/usr/bin:/bin\n{body}")).unwrap();
+            std::fs::write(&path, format!("#!/bin/bash\n{body}")).unwrap();
             std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o700)).unwrap();
             Self(folder)
         }
@@ -331,19 +335,23 @@ mod tests {
         }
     }
 
-    /// The runtime's side of the contract in a few lines of bash: answers each event with the event itself.
+    /// The runtime's side of the contract in a few lines of bash: answers each event with the event itself. It starts no
+    /// other process, so that ending it ends everything.
     const ECHO: &str = r#"
-api="${AWS_LAMBDA_RUNTIME_API%:*}" port="${AWS_LAMBDA_RUNTIME_API##*:}"
+host="${AWS_LAMBDA_RUNTIME_API%:*}" port="${AWS_LAMBDA_RUNTIME_API##*:}"
 call() {
-    exec 3<>"/dev/tcp/$api/$port"
+    local line
+    exec 3<>"/dev/tcp/$host/$port"
     printf '%s %s HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-length: %s\r\n\r\n%s' "$1" "$2" "${#3}" "$3" >&3
-    cat <&3
+    while IFS= read -r line <&3 || [[ $line ]]; do
+        [[ $line =~ ^lambda-runtime-aws-request-id:\ ([0-9a-f-]+) ]] && id=${BASH_REMATCH[1]}
+        body=$line
+    done
 }
 while true; do
-    reply=$(call GET /2018-06-01/runtime/invocation/next)
-    id=$(sed -n 's/^lambda-runtime-aws-request-id: \(.*\)\r$/\1/p' <<<"$reply")
+    call GET /2018-06-01/runtime/invocation/next
     echo "answering $id"
-    call POST "/2018-06-01/runtime/invocation/$id/${ANSWER:-response}" "$(tail -n 1 <<<"$reply")" >/dev/null
+    call POST "/2018-06-01/runtime/invocation/$id/${ANSWER:-response}" "$body"
 done
 "#;
 
