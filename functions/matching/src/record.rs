@@ -27,6 +27,10 @@ pub(crate) fn apply(record: &mut Record, change: &Change) -> Applied {
                 Some(Content::Person(details)) => Some((**details).clone()),
                 Some(Content::Staff(_)) | None => None,
             };
+            if details.is_some() {
+                // A removal says only the handle; if it came first, this is the first to say the record's id.
+                record.id = change.record.clone();
+            }
             record.fragments.insert(change.feed.clone(), Fragment { seq: change.seq, details });
             Applied::Changed
         }

@@ -150,6 +150,20 @@ async fn a_record_that_leaves_is_gone_everywhere() {
 }
 
 #[tokio::test]
+async fn a_removal_that_comes_before_its_record_stops_the_older_and_not_the_newer() {
+    let council = Council::new().await;
+    let told = record("schools", "S1").named("Maya", "Okafor").born("2014-03-09");
+    let older = told.clone().tonight();
+    let mut removal = told.clone().left();
+    // All that ingest knows of a record that has left is its handle.
+    removal.record.id.clear();
+    council.apply([removal, older]).await;
+    assert!(council.person_of("schools", "S1").await.is_none());
+    council.apply([told.tonight()]).await;
+    assert_eq!(council.view("schools", "S1").await.records[0].id, "S1");
+}
+
+#[tokio::test]
 async fn when_the_record_that_held_two_together_goes_they_part_again() {
     let council = Council::new().await;
     let school = record("schools", "S1").named("Maya", "Okafor").born("2014-03-09").at("1 Old Street", "SK2 1AA");
