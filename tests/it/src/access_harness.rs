@@ -273,8 +273,7 @@ impl Council {
         }
         let context = RequestContext::ApiGatewayV2(serde_json::from_value(context).unwrap());
         request.extensions_mut().insert(context);
-        let (parts, body) =
-            self.function(&request.uri().path().to_owned()).oneshot(request).await.unwrap().into_parts();
+        let (parts, body) = self.function(request.uri().path()).oneshot(request).await.unwrap().into_parts();
         let bytes = to_bytes(body, LONGEST).await.unwrap();
         Reply { status: parts.status, text: String::from_utf8(bytes.to_vec()).unwrap().replace(&id, "request") }
     }

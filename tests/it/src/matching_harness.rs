@@ -158,7 +158,7 @@ impl Council {
 
     /// A worker.
     pub(crate) fn worker(&self) -> Matching {
-        self.worker_with(self.clients.dynamodb.clone())
+        self.worker_with(&self.clients.dynamodb)
     }
 
     /// A worker that dies after so many writes, whichever they are.
@@ -167,10 +167,10 @@ impl Council {
         let config = config
             .retry_config(aws_sdk_dynamodb::config::retry::RetryConfig::disabled())
             .interceptor(Dies { writes_left: AtomicI64::new(writes) });
-        self.worker_with(Client::from_conf(config.build()))
+        self.worker_with(&Client::from_conf(config.build()))
     }
 
-    fn worker_with(&self, dynamodb: Client) -> Matching {
+    fn worker_with(&self, dynamodb: &Client) -> Matching {
         let table = |name: &str| Table::new(dynamodb.clone(), name);
         let clock = Arc::clone(&self.clock);
         Matching {

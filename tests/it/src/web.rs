@@ -119,10 +119,13 @@ async fn an_answer_that_comes_too_late_signs_nobody_in() {
     refused(&page, &browser);
 }
 
+/// Has the issuer hand out a token with this nonce next.
+type HandOut<'a> = &'a dyn Fn(&str);
+
 #[tokio::test]
 async fn a_forged_id_token_signs_nobody_in() {
     let world = World::new(OPEN_SEARCH).await;
-    let hand_out: [(&str, &dyn Fn(&str)); 8] = [
+    let hand_out: [(&str, HandOut); 8] = [
         ("signed by a stranger", &|nonce| world.issuer.hands_out_signed_by_a_stranger(&world.issuer.claims(nonce))),
         ("not signed", &|nonce| world.issuer.hands_out_unsigned(&world.issuer.claims(nonce))),
         ("a shared secret", &|nonce| world.issuer.hands_out_signed_with_a_shared_secret(&world.issuer.claims(nonce))),
@@ -244,7 +247,7 @@ async fn whoever_is_not_signed_in_gets_to_the_front_door_and_back_afterwards() {
     let mut browser = world.browser();
     let page = browser.get(&format!("/people/{MAYA}")).await;
     assert_eq!(page.location(), format!("/?to=/people/{MAYA}"));
-    let door = browser.get(&page.location().to_owned()).await;
+    let door = browser.get(page.location()).await;
     assert_eq!(door.link("Sign in with"), format!("/auth/sign-in?to=/people/{MAYA}"));
 }
 
@@ -360,7 +363,7 @@ async fn a_case_id_goes_straight_to_the_person() {
     let world = World::with_the_okafors(OPEN_SEARCH).await;
     let mut sam = world.sam().await;
     let sent = sam.submit("/search", &[("by", "case"), ("case_id", " m100 ")]).await;
-    let page = sam.get(&sent.location().to_owned()).await;
+    let page = sam.get(sent.location()).await;
     assert_eq!(page.location(), format!("/people/{MAYA}"));
 }
 
