@@ -1,66 +1,97 @@
-// The real program, started for a test: its address, its log, and an end.
+// The real program, started for a test: where its parts are, what it wrote, and an end.
 
 import { spawn } from "node:child_process";
-import { appendFileSync, mkdirSync } from "node:fs";
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync, appendFileSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 
-const root = join(dirname(fileURLToPath(import.meta.url)), "..", "..");
+export const root = join(dirname(fileURLToPath(import.meta.url)), "..", "..");
 const binary = process.env.FAMILY_CONTEXT ?? join(root, "target", "release", "family-context");
 // tests/run looks here for names that must never be in a log.
-const logs = join(process.env.FC_TEST_LOGS ?? join(root, "target", "test-logs"), "programs");
+export const logs = process.env.FC_TEST_LOGS ?? join(root, "target", "test-logs");
 
 // From start to the `ready` line, a made-up council loaded. Ten times what it takes on two cores.
 const READY_WITHIN_MS = 180_000;
 // From the request to end to the end of the process.
 const STOPPED_WITHIN_MS = 10_000;
+// From a dropped file to its report. A file is searchable within seconds; this allows for a busy machine.
+export const LOADED_WITHIN_MS = 60_000;
 
-/// Starts `family-context local` on free ports. `addresses` holds what it printed, by name; `log()` all it wrote so far.
+// What the program says of itself when it is ready, by the name that tests use.
+const ADDRESSES = {
+  dynamodb: /^What is stored, for tools that speak DynamoDB: (http:\S+)/m,
+  page: /^ready (http:\S+)$/m,
+};
+
+/// Starts `family-context local` on free ports with a data folder of its own. Logs every request, not only what went
+/// wrong, so that looking for names in the log means something.
 export async function startStack(name, args = []) {
-  mkdirSync(logs, { recursive: true });
-  const logFile = join(logs, `${name}.log`);
-  const child = spawn(binary, ["local", "--port", "0", ...args], { cwd: root, stdio: ["ignore", "pipe", "pipe"] });
+  const programs = join(logs, "programs");
+  mkdirSync(programs, { recursive: true });
+  const logFile = join(programs, `browser-${name}.log`);
+  writeFileSync(logFile, "");
+  const data = mkdtempSync(join(tmpdir(), "family-context-"));
+  const child = spawn(binary, ["local", "--port", "0", "--data", data, ...args], {
+    cwd: root,
+    env: { ...process.env, LOG: "info" },
+    stdio: ["ignore", "pipe", "pipe"],
+  });
   const ended = new Promise((resolve) => child.once("close", (code, signal) => resolve(signal ?? code)));
-  const failed = new Promise((_, reject) => child.once("error", reject));
+  const over = Promise.race([
+    ended.then((how) => Promise.reject(new Error(`the program ended (${how})`))),
+    new Promise((_, reject) => child.once("error", reject)),
+  ]);
+  over.catch(() => {});
+
   const written = [];
+  const waiting = new Set();
   const keep = (line) => {
     written.push(line);
     appendFileSync(logFile, `${line}\n`);
+    for (const look of waiting) look(line);
   };
+  createInterface({ input: child.stderr }).on("line", keep);
+  createInterface({ input: child.stdout }).on("line", keep);
+  const log = () => written.join("\n");
 
-  const ready = new Promise((resolve) => {
-    createInterface({ input: child.stderr }).on("line", keep);
-    createInterface({ input: child.stdout }).on("line", (line) => {
-      keep(line);
-      const match = /^ready (http:\/\/\S+)$/.exec(line);
-      if (match) resolve(match[1]);
+  /// The first line from now on that matches.
+  const next = async (pattern, withinMs) => {
+    let look, tooLong;
+    const found = new Promise((resolve) => {
+      look = (line) => pattern.test(line) && resolve(line);
+      waiting.add(look);
     });
-  });
+    const limit = new Promise((_, reject) => {
+      tooLong = setTimeout(() => reject(new Error(`nothing like ${pattern} within ${withinMs / 1000} s`)), withinMs);
+    });
+    try {
+      return await Promise.race([found, limit, over]);
+    } catch (error) {
+      throw new Error(`${error.message}. The program wrote:\n${log()}`);
+    } finally {
+      waiting.delete(look);
+      clearTimeout(tooLong);
+    }
+  };
 
   const stop = async () => {
     child.kill("SIGTERM");
     const impatient = setTimeout(() => child.kill("SIGKILL"), STOPPED_WITHIN_MS);
     const how = await ended;
     clearTimeout(impatient);
+    rmSync(data, { recursive: true, force: true });
     return how;
   };
 
-  let tooLong;
-  const limit = new Promise((_, reject) => {
-    tooLong = setTimeout(() => reject(new Error(`not ready within ${READY_WITHIN_MS / 1000} s`)), READY_WITHIN_MS);
-  });
-  const early = ended.then((how) => {
-    throw new Error(`ended (${how}) before it was ready`);
-  });
-  early.catch(() => {});
   try {
-    const url = await Promise.race([ready, early, failed, limit]);
-    return { url, stop, log: () => written.join("\n") };
+    await next(ADDRESSES.page, READY_WITHIN_MS);
+    const addresses = Object.entries(ADDRESSES).map(([name, pattern]) => [name, pattern.exec(log())?.[1]]);
+    return { ...Object.fromEntries(addresses), data, next, log, stop };
   } catch (error) {
     child.kill("SIGKILL");
-    throw new Error(`${error.message}. It wrote:\n${written.join("\n")}`);
-  } finally {
-    clearTimeout(tooLong);
+    rmSync(data, { recursive: true, force: true });
+    throw error;
   }
 }

@@ -101,13 +101,17 @@ fn addresses(family: &Family, opened: &Opened<'_>) -> Vec<AddressShown> {
 }
 
 fn joined(family: &Family, opened: &Opened<'_>) -> Joined {
-    let records: Vec<JoinedRecord> = opened
+    let mut records: Vec<JoinedRecord> = opened
         .view
         .records
         .iter()
         .filter(|record| opened.may_show(family, &record.source))
         .map(|record| joined_record(family, record))
         .collect();
+    if let [only] = &mut records[..] {
+        // Nothing is said of why it belongs to records that are not shown.
+        *only = JoinedRecord { confidence: String::new(), explanation: String::new(), check: false, ..only.clone() };
+    }
     let mut words = String::new();
     if records.len() > 1 {
         words = format!("We think these {} records are one person.", records.len());

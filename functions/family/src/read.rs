@@ -120,22 +120,11 @@ fn line(family: &Family, view: &PersonView, sight: Sight, rules: &Rules<'_>) -> 
 /// Whether an address is one that any source marks confidential: a refuge does not become public because the school has
 /// it too.
 fn is_confidential(view: &PersonView, address: &Address) -> bool {
-    address.confidential || {
-        let keys = open_keys(address);
-        confidential(view).any(|hidden| {
-            open_keys(hidden).iter().any(|key| keys.contains(key))
-                || fc_model::fold::joined(&hidden.display()) == fc_model::fold::joined(&address.display())
-        })
-    }
+    address.confidential || confidential(view).any(|hidden| hidden.may_be(address))
 }
 
 fn confidential(view: &PersonView) -> impl Iterator<Item = &Address> {
     view.addresses.iter().map(|said| &said.value).filter(|address| address.confidential)
-}
-
-/// The keys an address would have were it not confidential.
-fn open_keys(address: &Address) -> Vec<String> {
-    Address { confidential: false, ..address.clone() }.household_keys()
 }
 
 impl Opened<'_> {
@@ -164,7 +153,7 @@ impl Opened<'_> {
 
     /// Keyed hashes of the households at confidential addresses.
     pub(crate) fn confidential_households(&self, family: &Family) -> Vec<String> {
-        let keys = confidential(&self.view).flat_map(open_keys);
+        let keys = confidential(&self.view).flat_map(Address::place_keys);
         keys.map(|key| people::household_hash(&family.store.key, &key)).collect()
     }
 }

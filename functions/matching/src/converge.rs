@@ -1,7 +1,9 @@
 //! Converging: the protocol by which any number of workers, in any order, with crashes and repeats, agree on which
 //! records are one person (design.md section 5). Each guard is here because without it runs diverged.
 //!
-//! 1. A record is put only over the version it was made from; its version grows.
+//! 1. A record is put only over the version it was made from; its version grows. What it says it must never be linked
+//!    with is kept as a fact before that, and outlives it. (Its protection does not: a record that comes back is as open
+//!    as its source now says.)
 //! 2. Its own keys are filed, *then* keys are read strongly, and then candidates with their versions: of two records
 //!    that arrive at once, at least one sees the other.
 //! 3. Pairs are scored; an edge names the versions it compared.
@@ -18,12 +20,13 @@ use crate::{
     tasks, view,
 };
 use fc_linkage::{Band, Standard, blocking_keys};
-use fc_model::{Change, Details, RecordHandle, RecordId};
+use fc_model::{Change, Details, RecordHandle};
 use fc_store::{
     StoreError,
     people::{self, Projection, Standing},
     records::{self, Commit, Head, Held, REMEMBERED_SECONDS, Record, Stored, next_rev},
 };
+use jiff::tz::TimeZone;
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
     pin::Pin,
@@ -86,7 +89,13 @@ impl Matching {
         report: &mut Report,
     ) -> Result<Vec<Arrived>, Failure> {
         let known = records::read(&self.store.records, changes.keys(), self.now()).await?;
-        let writes = changes.iter().map(|(handle, changes)| self.put_record(handle, changes, known.get(handle)));
+        // A record that is here holds its never-links; one that is not may have been here before.
+        let is_here = |handle: &&RecordHandle| known.get(*handle).is_some_and(|stored| stored.record.is_some());
+        let new = changes.keys().filter(|handle| !is_here(handle));
+        let apart = records::never_links(&self.store.records, new).await?;
+        let writes = changes
+            .iter()
+            .map(|(handle, changes)| self.put_record(handle, changes, known.get(handle), apart.get(handle)));
         let mut arrived = Vec::new();
         for (counts, record) in tasks::all(AT_ONCE, writes.collect()).await? {
             *report += counts;
@@ -100,6 +109,7 @@ impl Matching {
         handle: &RecordHandle,
         changes: &[Change],
         known: Option<&Stored>,
+        apart: Option<&BTreeSet<RecordHandle>>,
     ) -> Result<(Report, Option<Arrived>), Failure> {
         let mut known = known.cloned();
         for attempt in 1..=TRIES {
@@ -132,6 +142,12 @@ impl Matching {
             let details = record::details(&self.definitions, &record);
             counts.waiting += u64::from(details.is_none() && !record::has_left(&record));
             let mut kept_keys = record.keys.clone();
+            let stated = record::never_links(&self.store.key, &record);
+            if !stated.is_subset(&record.never) {
+                // Before the record: a crash must not lose what the source may never say again.
+                records::keep_apart(&self.store.records, handle, &stated).await?;
+            }
+            record.never.extend(stated.into_iter().chain(apart.into_iter().flatten().cloned()));
             self.refile(&mut record, details.as_ref());
             kept_keys.retain(|key| record.keys.contains(key));
             let rev = next_rev(last, self.now());
@@ -314,9 +330,8 @@ impl Matching {
     fn live(&self, record: &Record) -> Option<Live> {
         let details = record::details(&self.definitions, record)?;
         let source = &record.id.source;
-        let never = details.never_link.iter().map(|id| self.store.key.record(&RecordId::new(source.clone(), id)));
         let facts = Standard::of(source, &details).facts();
-        Some(Live { facts, never: never.collect(), protection: details.protection })
+        Some(Live { facts, never: record.never.iter().cloned().collect(), protection: details.protection })
     }
 
     /// Deletes keys that their record does not list: left by workers that were overtaken.
@@ -476,8 +491,14 @@ impl Matching {
             people.iter().flat_map(|(_, person)| &person.records).filter(|h| !known.contains_key(*h)).collect();
         known.extend(records::read(&self.store.records, missing, self.now()).await?);
 
+        let maker = view::Maker {
+            definitions: &self.definitions,
+            model: &self.model,
+            key: &self.store.key,
+            today: TimeZone::UTC.to_datetime((self.now)()).date(),
+        };
         let here = people.into_iter().filter_map(|(id, person)| {
-            let view = view::view(&self.definitions, &self.model, &self.store.key, id, person, cluster, &known)?;
+            let view = maker.view(id, person, cluster, &known)?;
             let is_new = changed.as_ref().is_some_and(|(_, before)| !before.contains(id));
             Some(Projection { person: id.clone(), epoch: person.epoch, standing: Standing::Here(view), is_new })
         });

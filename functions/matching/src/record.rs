@@ -1,10 +1,10 @@
 //! Records: what several feeds of a source say of one person, put together. Pure.
 
-use fc_model::{Change, Content, Date, Details, FeedId};
+use fc_model::{Change, Content, Date, Details, FeedId, HandleKey, RecordHandle, RecordId};
 use fc_sources::{Definitions, FeedKind};
 use fc_store::records::{Fragment, Record};
 use jiff::tz::TimeZone;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// What a change did to its record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -44,8 +44,17 @@ pub(crate) fn unknown(change: &Change) -> Record {
         fragments: BTreeMap::new(),
         keys: Vec::new(),
         obsolete: Vec::new(),
+        never: BTreeSet::new(),
         matched: false,
     }
+}
+
+/// The records that its feeds say it must never be linked with.
+pub(crate) fn never_links(key: &HandleKey, record: &Record) -> BTreeSet<RecordHandle> {
+    let said = record.fragments.values().filter_map(|fragment| fragment.details.as_ref());
+    said.flat_map(|details| &details.never_link)
+        .map(|id| key.record(&RecordId::new(record.id.source.clone(), id)))
+        .collect()
 }
 
 /// Whether every feed that had it has it no more.

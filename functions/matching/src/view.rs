@@ -1,4 +1,9 @@
 //! Views: what a social worker reads of a person, made from the person's records. Pure.
+//!
+//! Two rules go beyond putting together what is said. A confidential address is confidential in every record of the
+//! person ([`addresses`]). And a source that is not shown at the person's age gives nothing away: only sources that
+//! *speak* for the person ([`speaking`]) make the summary, the search entries and the households; what the others say
+//! is kept in the view by its source, and left out when it is read, until the person is old enough.
 
 use crate::{
     cluster::{Cluster, Person},
@@ -6,11 +11,11 @@ use crate::{
 };
 use fc_linkage::{Model, Standard};
 use fc_model::{
-    Address, Date, Details, HandleKey, Household, Name, NameKind, PersonId, PersonView, Protection, RecordHandle,
-    RecordId, Relationship, Summary, fold,
+    Address, BirthDate, Date, Details, HandleKey, Household, Name, NameKind, PersonId, PersonView, Protection,
+    RecordHandle, RecordId, Relationship, SourceId, Summary,
     person::{Sourced, ViewRecord, ViewRelationship},
 };
-use fc_sources::Definitions;
+use fc_sources::{Ages, Definitions};
 use fc_store::{
     people,
     records::{Record, Stored},
@@ -28,129 +33,226 @@ struct Part<'a> {
     standard: Standard,
     as_of: Option<Date>,
     is_cms: bool,
+    /// The ages at which its source is shown; `None` when it is switched off or no definition has it.
+    ages: Option<Ages>,
+    /// Whether its source speaks for the person.
+    speaks: bool,
 }
 
-/// Makes a person's view. `None` when no record has any content left: the change that took it is on its way.
-pub(crate) fn view(
-    definitions: &Definitions,
-    model: &Model,
-    key: &HandleKey,
-    id: &PersonId,
-    person: &Person,
-    cluster: &Cluster,
-    records: &HashMap<RecordHandle, Stored>,
-) -> Option<PersonView> {
-    let mut parts: Vec<Part<'_>> = person
-        .records
-        .iter()
-        .filter_map(|handle| part(definitions, handle, records.get(handle)?.record.as_ref()?))
-        .collect();
-    // The case management system knows a child best; the others count in the order of their definitions.
-    let place = |part: &Part<'_>| definitions.iter().position(|known| known.source == part.record.id.source);
-    parts.sort_by_key(|part| (!part.is_cms, place(part).unwrap_or(usize::MAX), part.handle));
-    let best = parts.first()?;
+/// What views are made with.
+pub(crate) struct Maker<'a> {
+    pub(crate) definitions: &'a Definitions,
+    pub(crate) model: &'a Model,
+    pub(crate) key: &'a HandleKey,
+    /// The day it is. Only a source dated later makes any difference by it.
+    pub(crate) today: Date,
+}
 
-    let names = names(&parts);
-    // A record may hold identifiers and no name at all.
-    let (name, other_names) = names
-        .split_first()
-        .map_or_else(|| (Name::default(), Vec::new()), |(first, others)| (first.value.clone(), others.to_vec()));
-    let addresses = addresses(&parts);
-    let mut households: Vec<Household> = Vec::new();
-    for address in addresses.iter().map(|address| &address.value) {
-        let stay =
-            |text: &String| Household { key: people::household_hash(key, text), from: address.from, to: address.to };
-        households.extend(address.household_keys().iter().map(stay));
+impl Maker<'_> {
+    /// Makes a person's view. `None` when no record has any content left: the change that took it is on its way.
+    pub(crate) fn view(
+        &self,
+        id: &PersonId,
+        person: &Person,
+        cluster: &Cluster,
+        records: &HashMap<RecordHandle, Stored>,
+    ) -> Option<PersonView> {
+        let Self { definitions, model, key, today } = *self;
+        let mut parts: Vec<Part<'_>> = person
+            .records
+            .iter()
+            .filter_map(|handle| part(definitions, handle, records.get(handle)?.record.as_ref()?))
+            .collect();
+        parts.first()?;
+        let speaking = speaking(&parts, today);
+        for part in &mut parts {
+            part.speaks = speaking.contains(&part.record.id.source);
+        }
+        // The case management system knows a child best; the others count in the order of their definitions.
+        let place = |part: &Part<'_>| definitions.iter().position(|known| known.source == part.record.id.source);
+        parts.sort_by_key(|part| (!part.speaks, !part.is_cms, place(part).unwrap_or(usize::MAX), part.handle));
+        let speakers = || parts.iter().filter(|part| part.speaks);
+        let (birth, death) = life(speakers());
+
+        let mut other_names = names(&parts);
+        // A record may hold identifiers and no name at all.
+        let name = if other_names.is_empty() { Name::default() } else { other_names.remove(0).value };
+        let addresses = addresses(&parts);
+        let is_said = |source: &SourceId| speaking.contains(source);
+        let mut households: Vec<Household> = Vec::new();
+        for address in addresses.iter().filter(|said| is_said(&said.source)).map(|said| &said.value) {
+            let stay = |text: &String| Household {
+                key: people::household_hash(key, text),
+                from: address.from,
+                to: address.to,
+            };
+            households.extend(address.household_keys().iter().map(stay));
+        }
+        households.sort();
+        households.dedup();
+
+        let protection = parts.iter().map(|part| part.details.protection).max().unwrap_or(Protection::None);
+        let summary = Summary {
+            id: id.clone(),
+            name,
+            other_names: distinct(
+                other_names.iter().filter(|said| is_said(&said.source)).map(|said| said.value.clone()),
+            ),
+            birth,
+            death,
+            address: addresses
+                .iter()
+                .find(|said| is_said(&said.source) && said.value.to.is_none())
+                .map(|said| shown(&said.value)),
+            case_ids: distinct(speakers().filter_map(|part| part.details.case_id.clone())),
+            allocated: distinct(parts.iter().flat_map(|part| part.details.allocated.clone())),
+            protection: protection.max(person.kept),
+        };
+        Some(PersonView {
+            id: id.clone(),
+            epoch: person.epoch,
+            summary,
+            other_names,
+            death,
+            sex: speakers().find_map(|part| part.details.sex),
+            addresses,
+            phones: newest(&parts, |details| details.phones.clone()),
+            emails: newest(&parts, |details| details.emails.clone()),
+            involvements: in_order(&parts, |part| part.details.involvements.clone()),
+            relationships: in_order(&parts, |part| relationships(key, part)),
+            records: evidence(model, &parts, cluster),
+            households,
+        })
     }
-    households.sort();
-    households.dedup();
-
-    let protection = parts.iter().map(|part| part.details.protection).max().unwrap_or(Protection::None);
-    let summary = Summary {
-        id: id.clone(),
-        name,
-        other_names: other_names.iter().map(|name| name.value.clone()).collect(),
-        birth: {
-            let births = parts.iter().filter_map(|part| part.details.birth);
-            births.min_by_key(|birth| (birth.expected, birth.date.is_placeholder(), birth.date.whole().is_none()))
-        },
-        death: parts.iter().find_map(|part| part.details.death),
-        address: addresses.iter().map(|address| &address.value).find(|address| address.to.is_none()).map(shown),
-        case_ids: distinct(parts.iter().filter_map(|part| part.details.case_id.clone())),
-        allocated: distinct(parts.iter().flat_map(|part| part.details.allocated.clone())),
-        protection: protection.max(person.kept),
-    };
-    Some(PersonView {
-        id: id.clone(),
-        epoch: person.epoch,
-        summary,
-        other_names,
-        death: parts.iter().find_map(|part| part.details.death),
-        sex: best.details.sex.or_else(|| parts.iter().find_map(|part| part.details.sex)),
-        addresses,
-        phones: newest(&parts, |details| details.phones.clone()),
-        emails: newest(&parts, |details| details.emails.clone()),
-        involvements: in_order(&parts, |part| part.details.involvements.clone()),
-        relationships: in_order(&parts, |part| relationships(key, part)),
-        records: evidence(model, &parts, cluster),
-        households,
-    })
 }
 
 fn part<'a>(definitions: &Definitions, handle: &'a RecordHandle, record: &'a Record) -> Option<Part<'a>> {
     let details = record::details(definitions, record)?;
+    let definition = definitions.get(&record.id.source);
     Some(Part {
         handle,
         standard: Standard::of(&record.id.source, &details),
         as_of: record::as_of(record, &details),
-        is_cms: definitions.get(&record.id.source).is_some_and(|definition| definition.is_cms),
+        is_cms: definition.is_some_and(|definition| definition.is_cms),
+        ages: definition.filter(|definition| definition.enabled).map(|definition| definition.ages),
+        speaks: false,
         record,
         details,
     })
 }
 
-/// Every name once, the one to show first.
+/// The sources that speak for a person: those shown at any age, and those shown from an age that the person had when
+/// the source said so, who will never be younger. Whatever depends on time is left to the reader: an age moves, and a
+/// projection does not. When none is left, all of them speak: nobody could find the person otherwise.
+fn speaking(parts: &[Part<'_>], today: Date) -> BTreeSet<SourceId> {
+    let at_any_age = || parts.iter().filter(|part| part.ages == Some(Ages::default()));
+    let (birth, death) = life(at_any_age());
+    let mut life_is = (birth.or_else(|| life(parts.iter()).0), death);
+    let mut speaking = sources(parts.iter());
+    loop {
+        let may = |part: &&Part<'_>| {
+            speaking.contains(&part.record.id.source)
+                && part.ages.is_some_and(|ages| is_for_good(ages, life_is, part.as_of.unwrap_or(today).min(today)))
+        };
+        let still = sources(parts.iter().filter(may));
+        if still.is_empty() {
+            return sources(parts.iter());
+        }
+        let is_settled = still == speaking;
+        // Who is left says when the person was born, and that decides again; nobody comes back.
+        speaking = still;
+        let said = life(parts.iter().filter(|part| speaking.contains(&part.record.id.source)));
+        if is_settled && said == life_is {
+            return speaking;
+        }
+        life_is = said;
+    }
+}
+
+fn sources<'a>(parts: impl Iterator<Item = &'a Part<'a>>) -> BTreeSet<SourceId> {
+    parts.map(|part| part.record.id.source.clone()).collect()
+}
+
+/// Birth and death, by the best of some records.
+fn life<'a>(parts: impl Iterator<Item = &'a Part<'a>> + Clone) -> (Option<BirthDate>, Option<Date>) {
+    let births = parts.clone().filter_map(|part| part.details.birth);
+    let birth = births.min_by_key(|birth| (birth.expected, birth.date.is_placeholder(), birth.date.whole().is_none()));
+    (birth, parts.filter_map(|part| part.details.death).next())
+}
+
+/// Whether a source is shown of somebody on a day and on every later one.
+fn is_for_good(ages: Ages, (birth, death): (Option<BirthDate>, Option<Date>), on: Date) -> bool {
+    match (ages.from, ages.to) {
+        (None, None) => true,
+        (Some(from), None) => {
+            let on = death.map_or(on, |death| death.min(on));
+            birth.and_then(|birth| youngest(birth, on)).is_some_and(|age| age >= from)
+        }
+        (_, Some(_)) => false,
+    }
+}
+
+/// Age in whole years of somebody born on the last day that a birth date leaves open.
+fn youngest(birth: BirthDate, on: Date) -> Option<u16> {
+    let earliest = birth.date.earliest();
+    let latest = match (birth.date.month(), birth.date.day()) {
+        (Some(_), Some(_)) => earliest,
+        (Some(_), None) => earliest.last_of_month(),
+        _ => earliest.last_of_year(),
+    };
+    BirthDate { date: latest.into(), ..birth }.age_on(on)
+}
+
+/// Every name once, the one to show first; of sources that do not speak, each source's own.
 fn names(parts: &[Part<'_>]) -> Vec<Sourced<Name>> {
     let folded = |name: &Name| (name.forename_tokens(), name.surname_tokens());
     let every = || parts.iter().flat_map(|part| part.details.names.iter().map(move |name| (part, name)));
     let secret: BTreeSet<_> = every().filter(|(_, name)| name.not_to_be_shown).map(|(_, name)| folded(name)).collect();
     let mut seen = BTreeMap::new();
-    let mut names: Vec<(bool, bool, Sourced<Name>)> = Vec::new();
+    let mut names: Vec<Named> = Vec::new();
     for (part, name) in every().filter(|(_, name)| !name.is_empty()) {
         let is_former = !matches!(name.kind, NameKind::Current | NameKind::Preferred);
         // What one source marks as not to be shown is not shown because another does not know better.
         let not_to_be_shown = secret.contains(&folded(name));
-        let sourced = sourced(part, Name { not_to_be_shown, ..name.clone() });
-        match seen.get(&folded(name)) {
+        let own = (!part.speaks).then_some(&part.record.id.source);
+        match seen.get(&(own, folded(name))) {
             None => {
-                seen.insert(folded(name), names.len());
-                names.push((is_former, part.standard.newborn, sourced));
+                seen.insert((own, folded(name)), names.len());
+                let said = sourced(part, Name { not_to_be_shown, ..name.clone() });
+                names.push(Named { is_silent: !part.speaks, is_former, is_newborn: part.standard.newborn, said });
             }
             // A name in use somewhere is no former name.
-            Some(&place) if names[place].0 && !is_former => names[place] = (false, part.standard.newborn, sourced),
+            Some(&place) if names[place].is_former && !is_former => {
+                let said = sourced(part, Name { not_to_be_shown, ..name.clone() });
+                names[place] = Named { is_silent: !part.speaks, is_former, is_newborn: part.standard.newborn, said };
+            }
             Some(_) => {}
         }
     }
     // A name given since birth counts before "Baby Smith", whoever says so.
-    names.sort_by_key(|(is_former, newborn, name)| (name.value.not_to_be_shown, *is_former, *newborn));
-    names.into_iter().map(|(_, _, name)| name).collect()
+    names.sort_by_key(|name| (name.is_silent, name.said.value.not_to_be_shown, name.is_former, name.is_newborn));
+    names.into_iter().map(|name| name.said).collect()
 }
 
-/// Every address of every source: current ones first, then by how lately they were known to be true.
+/// A name on its way to its place among the others.
+struct Named {
+    is_silent: bool,
+    is_former: bool,
+    is_newborn: bool,
+    said: Sourced<Name>,
+}
+
+/// Every address of every source: current ones first, then by how lately they were known to be true. What any record
+/// marks confidential is so in every other, however it is written there, and so is what is like that.
 fn addresses(parts: &[Part<'_>]) -> Vec<Sourced<Address>> {
     let mut addresses = in_order(parts, |part| part.details.addresses.clone());
     addresses.retain(|address| !address.value.is_empty());
-    // A refuge stays secret also where another source holds it as an ordinary address.
-    let premises = |address: &Address| {
-        let mut keys = Address { confidential: false, ..address.clone() }.household_keys();
-        keys.push(fold::joined(&address.display()));
-        keys.retain(|key| !key.is_empty());
-        keys
-    };
-    let secret: BTreeSet<String> =
-        addresses.iter().filter(|a| a.value.confidential).flat_map(|a| premises(&a.value)).collect();
-    for address in &mut addresses {
-        address.value.confidential |= premises(&address.value).iter().any(|key| secret.contains(key));
+    let mut secret: Vec<Address> = addresses.iter().map(|a| &a.value).filter(|a| a.confidential).cloned().collect();
+    while let Some(hidden) = secret.pop() {
+        for address in addresses.iter_mut().map(|a| &mut a.value).filter(|a| !a.confidential && a.may_be(&hidden)) {
+            address.confidential = true;
+            secret.push(address.clone());
+        }
     }
     addresses.sort_by_key(|a| Reverse((a.value.to.is_none(), a.value.to, a.as_of, a.value.from)));
     addresses
@@ -170,26 +272,31 @@ fn relationships(key: &HandleKey, part: &Part<'_>) -> Vec<ViewRelationship> {
     part.details.relationships.iter().map(resolve).collect()
 }
 
-/// The records, each with its strongest link to another of them and why.
+/// The records, each with its strongest link to another of them and why. A source that does not speak is nobody's
+/// reason: what is said of the others is the same whether or not it has a record.
 fn evidence(model: &Model, parts: &[Part<'_>], cluster: &Cluster) -> Vec<ViewRecord> {
-    let standards: BTreeMap<&RecordHandle, &Standard> =
-        parts.iter().map(|part| (part.handle, &part.standard)).collect();
-    let mut strongest: BTreeMap<&RecordHandle, (fc_linkage::Weight, &RecordHandle)> = BTreeMap::new();
+    let by_handle: BTreeMap<&RecordHandle, &Part<'_>> = parts.iter().map(|part| (part.handle, part)).collect();
+    let mut strongest: BTreeMap<&RecordHandle, (fc_linkage::Weight, &Part<'_>)> = BTreeMap::new();
     for edge in cluster.current_edges() {
         for (one, other) in [(&edge.a.0, &edge.b.0), (&edge.b.0, &edge.a.0)] {
-            if !standards.contains_key(one) || !standards.contains_key(other) {
+            let Some(reason) = by_handle.get(other).filter(|part| part.speaks && by_handle.contains_key(one)) else {
                 continue;
-            }
-            let best = strongest.entry(one).or_insert((edge.weight, other));
+            };
+            let best = strongest.entry(one).or_insert((edge.weight, reason));
             if edge.weight > best.0 {
-                *best = (edge.weight, other);
+                *best = (edge.weight, reason);
             }
         }
     }
     let record = |part: &Part<'_>| {
-        let link = strongest.get(part.handle).and_then(|(weight, other)| Some((weight, standards.get(other)?)));
-        let (confidence, explanation) = match link {
-            Some((weight, other)) => (weight.probability(), fc_linkage::explain(&model.compare(&part.standard, other))),
+        let link = strongest.get(part.handle).map(|(_, reason)| model.compare(&part.standard, &reason.standard));
+        // Held together by what must not be told: how like the likest of the others it is.
+        let likest = || {
+            let others = parts.iter().filter(|other| other.speaks && other.handle != part.handle);
+            others.map(|other| model.compare(&part.standard, &other.standard)).max_by_key(|found| found.weight)
+        };
+        let (confidence, explanation) = match link.or_else(likest) {
+            Some(comparison) => (comparison.weight.probability(), fc_linkage::explain(&comparison)),
             None => (1.0, String::new()),
         };
         ViewRecord {
@@ -211,14 +318,14 @@ fn in_order<T>(parts: &[Part<'_>], of: impl Fn(&Part<'_>) -> Vec<T>) -> Vec<Sour
     parts.iter().flat_map(|part| of(part).into_iter().map(|value| sourced(part, value))).collect()
 }
 
-/// The newest first; what several sources say, as of the newest of them.
+/// The newest first, each source's own once: at some ages one of them is shown and another is not.
 fn newest<T: PartialEq>(parts: &[Part<'_>], of: impl Fn(&Details) -> Vec<T>) -> Vec<Sourced<T>> {
     let mut all = in_order(parts, |part| of(&part.details));
     all.sort_by_key(|sourced| Reverse(sourced.as_of));
     let mut once: Vec<Sourced<T>> = Vec::new();
-    for sourced in all {
-        if !once.iter().any(|known| known.value == sourced.value) {
-            once.push(sourced);
+    for said in all {
+        if !once.iter().any(|known| known.source == said.source && known.value == said.value) {
+            once.push(said);
         }
     }
     once

@@ -1,6 +1,6 @@
 //! The source definitions a command works with: a folder's, or those that come with the tool.
 
-use fc_sources::Definitions;
+use fc_sources::{Definitions, Unusable};
 use std::path::Path;
 
 /// The definitions under `infra/sources`, built in so that the tool works wherever it is started.
@@ -16,21 +16,16 @@ const SHIPPED: &[(&str, &str)] = &[
     ("youth_justice.toml", include_str!("../../sources/youth_justice.toml")),
 ];
 
-/// Source definitions that cannot be used: every mistake, with file, line and how to mend it.
-#[derive(Debug, thiserror::Error)]
-#[error("The source definitions cannot be used.\n\n{0}")]
-pub struct Mistakes(String);
-
 /// Loads the definitions in `folder`, or those that come with the tool.
 ///
 /// # Errors
-/// [`Mistakes`], all of them at once.
-pub fn load(folder: Option<&Path>) -> Result<Definitions, Mistakes> {
+/// Every mistake, all at once.
+pub fn load(folder: Option<&Path>) -> Result<Definitions, Unusable> {
     let loaded = match folder {
         Some(folder) => Definitions::load_dir(folder),
         None => Definitions::from_files(SHIPPED.iter().map(|(name, text)| ((*name).to_owned(), (*text).to_owned()))),
     };
-    loaded.map_err(|mistakes| Mistakes(mistakes.iter().map(|mistake| format!("{mistake}\n")).collect()))
+    loaded.map_err(Unusable)
 }
 
 #[cfg(test)]

@@ -67,7 +67,7 @@ pub enum StartError {
     },
     /// Source definitions have mistakes.
     #[error(transparent)]
-    Definitions(#[from] definitions::Mistakes),
+    Definitions(#[from] fc_sources::Unusable),
     /// A table or bucket could not be made.
     #[error("Could not make the tables and buckets: {0}")]
     Store(#[from] fc_store::StoreError),

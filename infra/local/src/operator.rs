@@ -19,7 +19,7 @@ use std::{
 pub enum OperatorError {
     /// The definitions have mistakes.
     #[error(transparent)]
-    Definitions(#[from] definitions::Mistakes),
+    Definitions(#[from] fc_sources::Unusable),
     /// No such source.
     #[error("There is no source \"{source_id}\". The sources are: {known}.")]
     UnknownSource {

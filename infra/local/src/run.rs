@@ -8,6 +8,7 @@ use std::time::Duration;
 use aws_sdk_s3::error::DisplayErrorContext;
 use aws_sdk_s3::primitives::ByteStream;
 use clap::Args;
+use fc_store::Table;
 use fc_synth::Example;
 use indicatif::ProgressBar;
 use jiff::civil::Date;
@@ -241,6 +242,8 @@ fn tell(out: &mut impl Write, stack: &Stack, drop: &Path, examples: &[Example]) 
         stack.s3,
         stack.store.extracts.name(),
     )?;
+    let tables = stack.store.tables().map(Table::name).join(", ");
+    writeln!(out, "\nWhat is stored, for tools that speak DynamoDB: {} (tables {tables})", stack.dynamodb)?;
     writeln!(
         out,
         "\nTokens for the API: curl -d grant_type=client_credentials -d user=sam.social {}/token",

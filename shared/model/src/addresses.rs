@@ -109,22 +109,46 @@ impl Address {
     /// missing is not a match). Confidential addresses have none.
     #[must_use]
     pub fn household_keys(&self) -> Vec<String> {
-        if self.confidential {
-            return Vec::new();
-        }
+        if self.confidential { Vec::new() } else { self.place_keys() }
+    }
+
+    /// The same keys whether or not the address is confidential. Never to be filed or shown: only to keep the households of
+    /// a confidential address out of everything.
+    #[must_use]
+    pub fn place_keys(&self) -> Vec<String> {
         let uprn = self.uprn.map(|uprn| format!("U{}", u64::from(uprn)));
-        let numbers: Vec<String> = self
-            .lines
-            .iter()
-            .flat_map(|line| fold::tokens(line))
-            .filter(|token| token.bytes().any(|b| b.is_ascii_digit()))
-            .collect();
+        let numbers = self.numbers();
         let premise = self
             .postcode
             .as_ref()
             .filter(|_| !numbers.is_empty())
             .map(|postcode| format!("P{}#{}", postcode.as_str(), numbers.join("#")));
         uprn.into_iter().chain(premise).collect()
+    }
+
+    /// Whether two addresses of one person may be the same place: the same UPRN, the same lines, or the same postcode
+    /// unless each has a number that the other has not. Generous, because it decides what stays secret: "Rose House" is
+    /// taken to be "Rose House, 3 Hidden Way", and a postcode alone any house there.
+    #[must_use]
+    pub fn may_be(&self, other: &Self) -> bool {
+        if self.uprn.is_some() && self.uprn == other.uprn {
+            return true;
+        }
+        let lines = |address: &Self| fold::joined(&address.lines.join(" "));
+        match (&self.postcode, &other.postcode) {
+            (Some(one), Some(another)) if one != another => false,
+            (Some(_), Some(_)) => {
+                let (mine, theirs) = (self.numbers(), other.numbers());
+                mine.iter().all(|number| theirs.contains(number)) || theirs.iter().all(|number| mine.contains(number))
+            }
+            _ => !self.lines.is_empty() && lines(self) == lines(other),
+        }
+    }
+
+    /// Every word of the lines that has a digit.
+    fn numbers(&self) -> Vec<String> {
+        let words = self.lines.iter().flat_map(|line| fold::tokens(line));
+        words.filter(|word| word.bytes().any(|b| b.is_ascii_digit())).collect()
     }
 }
 
@@ -163,5 +187,27 @@ mod tests {
     fn a_confidential_address_ties_nobody_to_a_household() {
         let refuge = Address { uprn: Uprn::parse("100").ok(), confidential: true, ..Address::default() };
         assert!(refuge.household_keys().is_empty());
+        assert_eq!(refuge.place_keys(), ["U100"], "to keep others from saying it");
+    }
+
+    #[test]
+    fn what_may_be_the_same_place_is_as_secret() {
+        let at = |line: &str, postcode: &str| Address {
+            lines: vec![line.into()],
+            postcode: Postcode::parse(postcode).ok(),
+            ..Address::default()
+        };
+        let refuge = at("Rose House, 3 Hidden Way", "SK4 4AA");
+        let property = Address { uprn: Uprn::parse("100").ok(), ..Address::default() };
+        for same in [at("3 HIDDEN WAY", "sk44aa"), at("Rose House", "SK4 4AA"), at("Flat 2, 3 Hidden Way", "SK4 4AA")] {
+            assert!(refuge.may_be(&same) && same.may_be(&refuge));
+        }
+        assert!(refuge.may_be(&Address { postcode: refuge.postcode.clone(), ..Address::default() }));
+        assert!(refuge.may_be(&at("Rose House 3 Hidden Way", "")), "without its postcode");
+        assert!(property.may_be(&Address { uprn: property.uprn, ..refuge.clone() }));
+        for another in [at("5 Hidden Way", "SK4 4AA"), at("3 Hidden Way", "SK4 4AB"), at("5 Mill Lane", "")] {
+            assert!(!refuge.may_be(&another) && !another.may_be(&refuge));
+        }
+        assert!(!property.may_be(&refuge) && !Address::default().may_be(&refuge));
     }
 }

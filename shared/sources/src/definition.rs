@@ -1,7 +1,7 @@
 //! A source's definition: what it is, who answers for it, what was agreed, and how each of its files is read.
 
 use crate::{
-    Council, Field, Problem,
+    Council, Field, Problem, Unusable,
     dates::DateFormat,
     encoding::Encoding,
     section::{File, Section, did_you_mean},
@@ -12,7 +12,8 @@ use jiff::ToSpan;
 use serde::Serialize;
 use std::{
     collections::{BTreeMap, BTreeSet},
-    path::Path,
+    env,
+    path::{Path, PathBuf},
 };
 
 /// The council's own settings, beside the definitions.
@@ -65,6 +66,16 @@ impl Definitions {
                 Err(problems)
             }
         }
+    }
+
+    /// Reads the folder a function's definitions are in: `SOURCES_DIR`, or `sources` beside the binary in its zip.
+    ///
+    /// # Errors
+    /// Every mistake in every file.
+    pub fn from_environment() -> Result<Self, Unusable> {
+        let beside = || PathBuf::from(env::var_os("LAMBDA_TASK_ROOT").unwrap_or_default()).join("sources");
+        let folder = env::var_os("SOURCES_DIR").map_or_else(beside, PathBuf::from);
+        Self::load_dir(&folder).map_err(Unusable)
     }
 
     /// Reads definitions from (file name, text).

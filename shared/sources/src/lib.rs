@@ -5,7 +5,7 @@
 //! encoding and delimiter, reads the header, and turns each row into records ([`Row`]); a [`Report`] counts what
 //! happened and how good the data is; [`Words`] says on the page what was checked and what "nothing" means.
 //!
-//! Only fields that are both mapped and agreed leave this crate. No I/O but [`Definitions::load_dir`].
+//! Only fields that are both mapped and agreed leave this crate. No I/O but [`Definitions::load_dir`] and [`Definitions::from_environment`].
 
 mod problem;
 mod section;
@@ -38,6 +38,6 @@ pub use definition::{
 };
 pub use extract::{CellProblem, Entry, FileError, Reader, Reason, Row, Skip};
 pub use fields::Field;
-pub use problem::Problem;
+pub use problem::{Problem, Unusable};
 pub use report::Report;
 pub use words::Words;

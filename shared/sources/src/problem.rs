@@ -25,3 +25,8 @@ impl fmt::Display for Problem {
         write!(f, ": {} {}", self.message, self.mend)
     }
 }
+
+/// Definitions that cannot be used, with every mistake in them.
+#[derive(Debug, thiserror::Error)]
+#[error("The source definitions cannot be used.\n\n{}", .0.iter().map(|problem| format!("{problem}\n")).collect::<String>())]
+pub struct Unusable(pub Vec<Problem>);

@@ -80,6 +80,14 @@ impl Store {
         }
     }
 
+    /// The store a function's environment names: [`Names::from_environment`] and `HANDLE_KEY`.
+    ///
+    /// # Errors
+    /// When the hashing secret is absent or unusable.
+    pub fn from_environment(clients: &settings::Clients) -> Result<Self, StoreError> {
+        Ok(Self::new(clients, &Names::from_environment(), settings::handle_key_from_environment()?))
+    }
+
     /// The tables, in the order of [`Names`].
     pub fn tables(&self) -> [&Table; 5] {
         [&self.loads, &self.records, &self.people, &self.audit, &self.sessions]

@@ -31,6 +31,15 @@ impl Sqs {
     pub fn new(client: Client, url: impl Into<String>) -> Self {
         Self { client, url: url.into() }
     }
+
+    /// The queue whose URL is in the environment variable `name`.
+    ///
+    /// # Errors
+    /// When it is not set.
+    pub fn from_environment(client: Client, name: &'static str) -> Result<Self, StoreError> {
+        let missing = |_| StoreError::Setting { name, reason: "is not set; give the queue's URL" };
+        Ok(Self { client, url: std::env::var(name).map_err(missing)? })
+    }
 }
 
 impl Deliver for Sqs {

@@ -7,6 +7,9 @@
 //! | `KEY#<hash>` / `!` | nothing: the key is known to be saturated | 0 |
 //! | `HEAD#<handle>` / `HEAD` | the cluster a record started, or where it went | the cluster's epoch |
 //! | `HEAD#<handle>` / `CHUNK#<name>#<n>` | a piece of a cluster too large for one item | 0 |
+//! | `FACT#<handle>` / `NEVER` | handles of records that must never be linked with this one | grows |
+//!
+//! A fact is kept for good: it outlives the record that stated it, and holds nothing but keyed hashes.
 //!
 //! Every read is strongly consistent: the convergence protocol of matching depends on it. A version never falls back,
 //! even when an expired item has been deleted and is made anew: it is at least the time in seconds.
@@ -64,6 +67,9 @@ pub struct Record {
     /// Hashes of keys it was filed under before, still to be deleted.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub obsolete: Vec<String>,
+    /// Records it must never be linked with: every one its source ever named, and what was kept of a former stay.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub never: BTreeSet<RecordHandle>,
     /// Whether it ever took part in matching, so that its removal has something to undo.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub matched: bool,
@@ -130,6 +136,54 @@ pub async fn write(
 ) -> Result<(), StoreError> {
     let item = Item { expires, ..Item::json(record_key(handle), rev, record)? };
     table.put(&item, last.map_or(Guard::Absent, Guard::Is)).await
+}
+
+fn never_key(handle: &RecordHandle) -> Key {
+    Key::new(format!("FACT#{handle}"), "NEVER")
+}
+
+/// Which records these must never be linked with, whoever said so and whether or not the one who did is still here.
+///
+/// # Errors
+/// When the table cannot be read.
+pub async fn never_links(
+    table: &Table,
+    handles: impl IntoIterator<Item = &RecordHandle>,
+) -> Result<HashMap<RecordHandle, BTreeSet<RecordHandle>>, StoreError> {
+    let by_pk: HashMap<String, &RecordHandle> =
+        handles.into_iter().map(|handle| (never_key(handle).pk, handle)).collect();
+    let keys: Vec<Key> = by_pk.values().map(|handle| never_key(handle)).collect();
+    let mut found = HashMap::new();
+    for item in table.batch_get(&keys, true).await? {
+        if let Some(handle) = by_pk.get(&item.key.pk) {
+            found.insert((*handle).clone(), item.read()?);
+        }
+    }
+    Ok(found)
+}
+
+/// Keeps for good, from both sides, that a record must never be linked with others.
+///
+/// # Errors
+/// [`StoreError::Conflict`] when others kept writing first; otherwise when the table cannot be written.
+pub async fn keep_apart(
+    table: &Table,
+    handle: &RecordHandle,
+    others: &BTreeSet<RecordHandle>,
+) -> Result<(), StoreError> {
+    add_never(table, handle, others).await?;
+    for other in others {
+        add_never(table, other, &BTreeSet::from([handle.clone()])).await?;
+    }
+    Ok(())
+}
+
+async fn add_never(table: &Table, handle: &RecordHandle, more: &BTreeSet<RecordHandle>) -> Result<(), StoreError> {
+    let add = |known: Option<BTreeSet<RecordHandle>>| -> Result<_, StoreError> {
+        let known = known.unwrap_or_default();
+        Ok((!more.is_subset(&known)).then(|| known.union(more).cloned().collect()))
+    };
+    table.update(&never_key(handle), add).await.map(|_| ())
 }
 
 /// The members of a blocking key.

@@ -88,6 +88,11 @@ async fn a_service_not_shown_at_this_age_leaves_no_trace_whether_or_not_it_has_a
     tenant.addresses = vec![said("housing", address("9 Beech Drive"))];
     tenant.other_names = vec![said("housing", Name::current(["Mya"], "Okafor"))];
     council.knows(&[&tenant]).await;
+    // As the reason why the one record that is shown belongs to another.
+    tenant.records[0].explanation = "same name and address".into();
+    tenant.records[0].confidence = 0.9;
+    tenant.epoch += 1;
+    council.knows(&[&tenant]).await;
     assert_eq!(council.opens(&tenant).await, before);
 
     let detail = council.get(&format!("/v1/people/{}/services/housing", tenant.id)).await;

@@ -33,3 +33,18 @@ mod search;
 
 #[cfg(test)]
 mod family;
+
+#[cfg(test)]
+mod end_to_end_harness;
+
+#[cfg(test)]
+mod end_to_end;
+
+#[cfg(test)]
+mod end_to_end_api;
+
+#[cfg(test)]
+mod invariants;
+
+#[cfg(test)]
+mod binaries;

@@ -2,7 +2,7 @@
 
 use crate::matching_harness::{Council, Told, died, reading, record};
 use fc_matching::Report;
-use fc_model::{Change, Details, Protection};
+use fc_model::{Address, Change, Details, PersonView, Protection, Uprn, person::ViewRecord};
 use fc_store::{
     people::{self, Standing},
     records::REMEMBERED_SECONDS,
@@ -240,6 +240,78 @@ async fn an_adopted_childs_two_identities_are_never_linked() {
 }
 
 #[tokio::test]
+async fn identities_kept_apart_once_stay_apart_whoever_leaves_and_comes_back_without_the_word() {
+    let [first, second, ..] = maya();
+    let new = || record("children_social_care", "C8").with(|details| *details = first.details.clone());
+    let old = || first.clone();
+    let says_so = |told: Told, other: &str| told.with(|details| details.never_link = vec![other.into()]);
+    let in_time = |council: &Council| council.wait_days(1);
+    let much_later = |council: &Council| council.wait_days(2 * REMEMBERED_SECONDS / 86_400);
+    for wait in [&in_time as &dyn Fn(&Council), &much_later] {
+        for stated_by_old in [true, false] {
+            let council = Council::new().await;
+            let apart = async || {
+                let old = council.person_of("children_social_care", "C1").await;
+                let new = council.person_of("children_social_care", "C8").await;
+                old.is_some() && new.is_some() && old != new
+            };
+            let stated = if stated_by_old { says_so(old(), "C8") } else { says_so(new(), "C1") };
+            let (other, others_id) = if stated_by_old { (new(), "C8") } else { (old(), "C1") };
+            council.apply(tonight([stated.clone(), other.clone(), second.clone()])).await;
+            assert!(apart().await);
+
+            // The word is taken back, and counts all the same: only a steward may undo it.
+            let silent = stated.clone().with(|details| details.never_link.clear());
+            council.apply([silent.clone().tonight()]).await;
+            assert!(apart().await, "after the word was left out");
+            council.apply([silent.clone().left()]).await;
+            wait(&council);
+            council.apply([silent.clone().tonight()]).await;
+            assert!(apart().await, "after the one that said so left and came back");
+            council.apply([silent.clone().left(), other.clone().left()]).await;
+            assert!(council.person_of("children_social_care", others_id).await.is_none());
+            wait(&council);
+            council.apply([other.tonight(), silent.tonight()]).await;
+            assert!(apart().await, "after both left and came back");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_never_link_is_kept_before_the_record_that_states_it() {
+    let [first, second, ..] = maya();
+    let stated = first.clone().with(|details| details.never_link = vec!["C8".into()]).tonight();
+    let silent = first.clone().tonight();
+    let twin = record("children_social_care", "C8").with(|details| *details = first.details.clone());
+    for writes in 1.. {
+        let council = Council::new().await;
+        let is_over = !died(&council.worker_that_dies_after(writes).apply(vec![stated.clone()]).await);
+        let rows = council.records().await;
+        let has = |start: &str| rows.iter().any(|(pk, _, _)| pk.starts_with(start));
+        assert!(!has("REC#") || rows.iter().filter(|(pk, _, _)| pk.starts_with("FACT#")).count() == 2);
+        council.apply([stated.clone(), silent.clone()]).await;
+        council.apply(tonight([twin.clone(), second.clone()])).await;
+        let old = council.person_of("children_social_care", "C1").await;
+        assert!(old.is_some() && old != council.person_of("children_social_care", "C8").await);
+        if is_over {
+            assert!(writes > 4, "facts, record, keys and head");
+            break;
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_record_that_comes_back_unprotected_is_what_its_source_now_says() {
+    let council = Council::new().await;
+    let [first, ..] = maya();
+    let hidden = first.clone().with(|details| details.protection = Protection::Hidden);
+    council.apply([hidden.clone().tonight(), hidden.left()]).await;
+    assert!(council.person_of("children_social_care", "C1").await.is_none());
+    council.apply([first.tonight()]).await;
+    assert_eq!(council.view("children_social_care", "C1").await.summary.protection, Protection::None);
+}
+
+#[tokio::test]
 async fn a_hidden_record_hides_the_whole_person_and_a_split_keeps_both_parts_hidden() {
     let council = Council::new().await;
     let [first, second, ..] = maya();
@@ -304,6 +376,99 @@ async fn a_confidential_address_stays_secret_whoever_else_holds_it() {
     assert!(view.addresses.iter().all(|address| address.value.confidential) && view.households.is_empty());
     let shown = view.summary.address.unwrap();
     assert!(shown.confidential && shown.lines.is_empty() && shown.postcode.is_none());
+}
+
+#[tokio::test]
+async fn a_confidential_address_is_known_by_its_property_number_and_by_what_is_like_it() {
+    let council = Council::new().await;
+    let maya = |source: &str, id: &str| record(source, id).named("Maya", "Okafor").born("2014-03-09").nhs(MAYA_NHS);
+    let uprn = |told: Told| told.with(|details| details.addresses[0].uprn = Uprn::parse("100012").ok());
+    // The case system says the property alone; the school has the property and the street; youth justice the street.
+    let cms = maya("children_social_care", "C1").with(|details| {
+        details.addresses =
+            vec![Address { uprn: Uprn::parse("100012").ok(), confidential: true, ..Address::default() }];
+    });
+    let school = uprn(maya("schools", "S1").at("3 Hidden Way", "SK4 4AA"));
+    let youth = maya("youth_justice", "Y1").at("Rose House, 3 Hidden Way", "SK4 4AA");
+    // A refuge without a number, and one line of it.
+    let second = maya("children_social_care", "C9").at("Lily House", "SK5 5BB").with(|details| {
+        details.addresses[0].confidential = true;
+    });
+    let line = maya("schools", "S9").at("Lily House, Hidden Road", "SK5 5BB");
+    // A neighbour's child, of whom nobody keeps anything secret.
+    let leo = uprn(record("schools", "S2").named("Leo", "Okafor").born("2016-11-21").at("3 Hidden Way", "SK4 4AA"));
+    council.apply(tonight([cms, school, youth, second, line, leo])).await;
+
+    let view = council.view("schools", "S1").await;
+    assert_eq!(view.records.len(), 5);
+    assert!(view.addresses.iter().all(|address| address.value.confidential));
+    assert!(view.households.is_empty(), "it ties her to nobody");
+    let leo = council.view("schools", "S2").await;
+    assert!(leo.addresses.iter().all(|address| !address.value.confidential) && !leo.households.is_empty());
+    for (pk, sk, data) in council.everything().await {
+        let is_hers = sk.contains(&format!("<{}>", view.records.iter().map(|r| r.handle.as_str()).min().unwrap()))
+            || data.contains("Maya") && sk != "VIEW";
+        assert!(!pk.starts_with("H#") || !is_hers, "in a household");
+        assert!(!is_hers || !data.contains("Hidden") && !data.contains("SK4") && !data.contains("House"));
+    }
+}
+
+#[tokio::test]
+async fn what_a_source_that_is_not_shown_at_her_age_says_finds_nobody_and_ties_nobody() {
+    let council = Council::new().await;
+    let known = |told: Told| told.born("2014-03-09").nhs(MAYA_NHS);
+    let cms = known(record("children_social_care", "C1").named("Maya", "Okafor")).at("12 Mill Lane", "SK1 3XE");
+    let school = known(record("schools", "S1").named("Maya", "Okafor-Lund")).at("12 Mill Lane", "SK1 3XE");
+    council.apply(tonight([cms.clone(), school.clone()])).await;
+    let without = council.everything().await;
+    let before = council.view("children_social_care", "C1").await;
+
+    // Housing is shown from 16 on. It has another name for her, a newer address and her telephone.
+    let housing =
+        known(record("housing", "H1").named("Maya", "Quillfeather")).at("4 Quay", "SK8 8AA").with(|details| {
+            details.phones = vec![fc_model::Phone::parse("07700 900123").unwrap()];
+            details.sex = Some(fc_model::Sex::Female);
+            details.as_of = "2026-03-01".parse().ok();
+        });
+    let school = school.with(|details| details.phones = vec![fc_model::Phone::parse("07700 900123").unwrap()]);
+    council.apply(tonight([housing, school])).await;
+    let after = council.view("children_social_care", "C1").await;
+    assert_eq!(after.records.len(), 3);
+    assert!(after.summary == before.summary, "results and relatives are as if housing had no record");
+    assert!(after.households == before.households && after.sex.is_none());
+    let shown = |view: &PersonView| -> Vec<_> {
+        let is_shown = |record: &&ViewRecord| record.source.as_str() != "housing";
+        view.records.iter().filter(is_shown).map(|r| (r.explanation.clone(), r.confidence.to_bits())).collect()
+    };
+    assert!(shown(&after) == shown(&before), "nor does the reason why the others are one person tell");
+    let phones: Vec<&str> = after.phones.iter().map(|said| said.source.as_str()).collect();
+    assert!(phones.contains(&"schools"), "a number that housing has as well is still the school's: {phones:?}");
+    let entries = |rows: &BTreeSet<(String, String, String)>| -> BTreeSet<(String, String)> {
+        let found_by = |pk: &str| ["A#", "B#", "S#", "D#", "H#"].iter().any(|kind| pk.starts_with(kind));
+        rows.iter().filter(|(pk, _, _)| found_by(pk)).map(|(pk, sk, _)| (pk.clone(), sk.clone())).collect()
+    };
+    let names = |rows| -> BTreeSet<String> { entries(rows).into_iter().map(|(pk, _)| pk).collect() };
+    assert!(names(&council.everything().await) == names(&without));
+}
+
+#[tokio::test]
+async fn from_the_age_on_at_which_a_source_is_shown_it_finds_its_person_like_any_other() {
+    let council = Council::new().await;
+    let grace = |source: &str, id: &str, surname: &str, born: &str| {
+        record(source, id).named("Grace", surname).born(born).nhs(LEO_NHS)
+    };
+    council
+        .apply(tonight([
+            grace("children_social_care", "C1", "Okafor", "1988-07-14"),
+            grace("housing", "H1", "Lund", "1988-07-14").at("4 Quay", "SK8 8AA"),
+        ]))
+        .await;
+    let view = council.view("housing", "H1").await;
+    assert_eq!((view.records.len(), view.summary.other_names[0].surname.as_str()), (2, "Lund"));
+    assert_eq!(view.summary.address.unwrap().display(), "4 Quay, SK8 8AA");
+    // A child whom nobody else knows would be found by nobody.
+    council.apply(tonight([grace("housing", "H2", "Shah", "2015-07-14").nhs(MAYA_NHS)])).await;
+    assert_eq!(council.view("housing", "H2").await.summary.name.display(), "Grace Shah");
 }
 
 #[tokio::test]
