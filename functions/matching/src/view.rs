@@ -70,7 +70,11 @@ impl Maker<'_> {
         }
         // The case management system knows a child best; the others count in the order of their definitions.
         let place = |part: &Part<'_>| definitions.iter().position(|known| known.source == part.record.id.source);
-        parts.sort_by_key(|part| (!part.speaks, !part.is_cms, place(part).unwrap_or(usize::MAX), part.handle));
+        // Two records of one source: the newer knows better.
+        parts.sort_by_cached_key(|part| {
+            let place = place(part).unwrap_or(usize::MAX);
+            (!part.speaks, !part.is_cms, place, Reverse(part.as_of), part.record.id.id.clone())
+        });
         let speakers = || parts.iter().filter(|part| part.speaks);
         let (birth, death) = life(speakers());
 

@@ -113,8 +113,8 @@ async fn candidates(search: &Search, query: &Query) -> Result<Candidates, StoreE
     }
     let mut reading = JoinSet::new();
     for lookup in lookups(&query.surname, &query.forename, query.date_of_birth) {
-        let people = search.store.people.clone();
-        reading.spawn(async move { people_reads::entries(&people, &lookup.pk, most(&lookup)).await });
+        let (people, key) = (search.store.people.clone(), search.store.key.clone());
+        reading.spawn(async move { people_reads::entries(&people, &key, &lookup.pk, most(&lookup)).await });
     }
     let (mut filed, mut more): (Vec<Filed>, bool) = (Vec::new(), false);
     while let Some(read) = reading.join_next().await {

@@ -191,6 +191,8 @@ impl Stack {
             let matching = Arc::clone(&matching);
             answer(async move { matching.handle(event).await })
         });
+        // At the start, too: messages do not outlive the process, so the last run may have left a load half way.
+        sweep(&self.ingest);
         tokio::spawn(look_after_feeds(Arc::clone(&self.ingest)));
     }
 }
@@ -217,15 +219,17 @@ fn answer(handled: impl Future<Output = SqsBatchResponse> + Send + 'static) -> A
     Box::pin(async move { Ok(handled.await) })
 }
 
-/// At the start, too: messages do not outlive the process, so the last run may have left a load half way.
 async fn look_after_feeds(ingest: Arc<LocalQueue>) {
-    let mut every = tokio::time::interval(SWEEP);
     loop {
-        every.tick().await;
-        match (ToIngest::Sweep {}).body() {
-            Ok(body) => ingest.push([body]),
-            Err(error) => tracing::error!(%error, "feeds could not be looked after"),
-        }
+        tokio::time::sleep(SWEEP).await;
+        sweep(&ingest);
+    }
+}
+
+fn sweep(ingest: &LocalQueue) {
+    match (ToIngest::Sweep {}).body() {
+        Ok(body) => ingest.push([body]),
+        Err(error) => tracing::error!(%error, "feeds could not be looked after"),
     }
 }
 

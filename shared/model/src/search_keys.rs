@@ -14,6 +14,9 @@
 //!
 //! A person with one forename and one surname has 4 entries, with two forenames 6, double-barrelled as well 12; a former
 //! name or an alias adds its own. Entries hold no address, so that moving house rewrites none.
+//!
+//! What stands here as a partition is hashed before it is stored, and the name is content, not key: what is left of a
+//! deleted entry, for as long as it must be, names nobody.
 
 use crate::{BirthDate, Name, PartialDate, PersonId, fold, nicknames, redact::redacted_debug};
 use rphonetic::DoubleMetaphone;
@@ -22,10 +25,12 @@ use std::collections::BTreeSet;
 /// Where a person is filed.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Entry {
-    /// Partition key.
+    /// Partition, in clear.
     pub pk: String,
-    /// Sort key: see [`Filed`].
+    /// Sort key: the youngest first, then the person.
     pub sk: String,
+    /// The name, as [`Filed`] reads it.
+    pub name: String,
 }
 
 /// How a lookup forgives what was typed; earlier is the better match.
@@ -56,15 +61,15 @@ pub enum Means {
 }
 
 /// A partition to read.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Lookup {
-    /// Partition key.
+    /// Partition, in clear.
     pub pk: String,
     /// What it forgives.
     pub means: Means,
 }
 
-/// What an entry's sort key says: enough to rank it before anything else is read.
+/// What an entry says: enough to rank it before anything else is read.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Filed {
     /// The person.
@@ -77,7 +82,7 @@ pub struct Filed {
     pub forenames: String,
 }
 
-redacted_debug!(Entry, Filed);
+redacted_debug!(Entry, Lookup, Filed);
 
 /// The most lookups one search makes (design.md 8: 8 data calls, one of which reads the summaries).
 pub const MOST_LOOKUPS: usize = 7;
@@ -104,30 +109,31 @@ pub fn entries<'a>(
     let born = birth.map(|birth| birth.date);
     let mut filed = BTreeSet::new();
     let mut entries = Vec::new();
-    let mut file = |pk: String, sk: &str| {
+    let sk = sort_key(born, person);
+    let mut file = |pk: String, name: &str| {
         // One entry in a partition is enough to be found there: the summary knows the other names.
         if filed.insert(pk.clone()) {
-            entries.push(Entry { pk, sk: sk.to_owned() });
+            entries.push(Entry { pk, sk: sk.clone(), name: name.to_owned() });
         }
     };
     for (place, name) in names.into_iter().enumerate() {
         let (forenames, surnames) = (name.forename_tokens(), name.surname_tokens());
-        let sk = sort_key(born, person, &surnames.join(" "), &forenames.join(" "));
+        let said = format!("{}|{}", surnames.join(" "), forenames.join(" "));
         let whole = surnames.concat();
         for surname in surname_forms(&surnames) {
             // The second forename is filed with the whole surname only, to keep entries few.
             let with = if surname == whole { 2 } else { 1 };
             for forename in forenames.iter().filter(|forename| forename.chars().count() > 1).take(with) {
                 let root = nicknames::root(forename);
-                file(pair_key('A', &surname, tail(root)), &sk);
-                file(pair_key('B', tail(&surname), root), &sk);
+                file(pair_key('A', &surname, tail(root)), &said);
+                file(pair_key('B', tail(&surname), root), &said);
             }
-            file(format!("S#{surname}"), &sk);
+            file(format!("S#{surname}"), &said);
         }
         if place == 0
             && let Some(date) = born.and_then(PartialDate::whole)
         {
-            file(format!("D#{date}"), &sk);
+            file(format!("D#{date}"), &said);
         }
     }
     entries
@@ -179,13 +185,13 @@ pub fn lookups(surname: &str, forename: &str, birth: Option<PartialDate>) -> Vec
 }
 
 impl Filed {
-    /// Reads an entry's sort key; `None` when it has another shape.
+    /// Reads an entry's sort key and name; `None` when they have another shape.
     #[must_use]
-    pub fn parse(sk: &str) -> Option<Self> {
-        let mut parts = sk.splitn(3, '#');
-        let distance: u32 = parts.next()?.parse().ok()?;
-        let person = PersonId::parse(parts.next()?).ok()?;
-        let (surname, forenames) = parts.next()?.split_once('|')?;
+    pub fn parse(sk: &str, name: &str) -> Option<Self> {
+        let (distance, person) = sk.split_once('#')?;
+        let distance: u32 = distance.parse().ok()?;
+        let person = PersonId::parse(person).ok()?;
+        let (surname, forenames) = name.split_once('|')?;
         let date = AFTER_ALL_DATES.checked_sub(distance)?;
         let part = |value: u32| (value > 0).then(|| i8::try_from(value).ok()).flatten();
         let birth = (date > 0)
@@ -198,13 +204,13 @@ impl Filed {
     }
 }
 
-fn sort_key(birth: Option<PartialDate>, person: &PersonId, surname: &str, forenames: &str) -> String {
+fn sort_key(birth: Option<PartialDate>, person: &PersonId) -> String {
     let date = birth.map_or(0, |date| {
         let part = |value: Option<i8>| value.map_or(0, i32::from);
         i32::from(date.year()) * 10_000 + part(date.month()) * 100 + part(date.day())
     });
     let distance = AFTER_ALL_DATES - u32::try_from(date).unwrap_or(0);
-    format!("{distance:08}#{person}#{surname}|{forenames}")
+    format!("{distance:08}#{person}")
 }
 
 /// The parts of a surname that are searched for, and last the whole of it run together. Empty without a surname.
@@ -302,24 +308,25 @@ mod tests {
     #[test]
     fn the_youngest_comes_first_and_an_unknown_birth_date_last() {
         let person = PersonId::random();
-        let sk = |born: Option<&str>| sort_key(born.map(|d| d.parse().unwrap()), &person, "smith", "amy");
+        let sk = |born: Option<&str>| sort_key(born.map(|d| d.parse().unwrap()), &person);
         let mut keys = [sk(None), sk(Some("1980-01-01")), sk(Some("2015-03-02")), sk(Some("2015"))];
         keys.sort();
         assert_eq!(keys, [sk(Some("2015-03-02")), sk(Some("2015")), sk(Some("1980-01-01")), sk(None)]);
     }
 
     #[test]
-    fn a_sort_key_says_who_and_when() {
+    fn an_entry_says_who_and_when() {
         let person = PersonId::random();
         for born in [None, Some("2015-03-02"), Some("2015-03"), Some("2015")] {
             let birth: Option<PartialDate> = born.map(|d| d.parse().unwrap());
-            let filed = Filed::parse(&sort_key(birth, &person, "smith jones", "amy rose")).unwrap();
+            let filed = Filed::parse(&sort_key(birth, &person), "smith jones|amy rose").unwrap();
             assert_eq!((filed.birth, &filed.person), (birth, &person));
             assert_eq!((filed.surname.as_str(), filed.forenames.as_str()), ("smith jones", "amy rose"));
         }
-        for text in ["", "1#2#3", "99999999#zz#a|b", "x#y"] {
-            assert!(Filed::parse(text).is_none(), "{text}");
+        for text in ["", "1#2#3", "99999999#zz", "x#y"] {
+            assert!(Filed::parse(text, "smith|amy").is_none(), "{text}");
         }
+        assert!(Filed::parse(&sort_key(None, &person), "smith").is_none());
     }
 
     #[test]
@@ -341,7 +348,7 @@ mod tests {
         assert!(lookups("O'Brien-Davies", "Mary", born).iter().any(|lookup| lookup.pk == "D#2015-03-02"));
         assert_eq!(lookups("", "", born).len(), 2, "the date, and day and month swapped");
         assert!(lookups(" * ", "Mary", None).is_empty());
-        assert_eq!(lookups("Smith", "J", None), [Lookup { pk: "S#smith".into(), means: Means::Surname }]);
+        assert!(lookups("Smith", "J", None) == [Lookup { pk: "S#smith".into(), means: Means::Surname }]);
     }
 
     #[test]

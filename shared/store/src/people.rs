@@ -7,13 +7,13 @@
 //! | `R#<record handle>` / `R` | [`Standing`] of [`Located`] | which person a record belongs to |
 //! | `H#<household hash>` / `<person>` | [`Standing`] of [`Occupant`] | who lives or lived there |
 //! | `C#<case id hash>` / `<person>` | nothing | who has a case ID |
-//! | `A#`, `B#`, `S#`, `D#` ... / see [`fc_model::search_keys`] | nothing | search entries |
+//! | `A#`, `B#`, `S#`, `D#` and a hash / see [`fc_model::search_keys`] | the folded name | search entries |
 //! | `STAFF#<staff id hash>` / `STAFF` | [`Standing`] of a [`Staff`] | a worker in the staff directory |
 //!
 //! `rev` is the epoch of the cluster an item was projected from, and guards every write. What is deleted leaves a
 //! tombstone that expires, so that a late write of an older epoch cannot bring it back: readers skip items for which
-//! [`is_gone`] holds. Entries without content are found by their key alone; [`Summary`] is authoritative, so a reader
-//! drops an entry whose name or case ID the summary does not have.
+//! [`is_gone`] holds. No key holds a name, so neither does a tombstone. [`Summary`] is authoritative: a reader drops an
+//! entry whose name or case ID the summary does not have.
 
 use crate::{Guard, Item, Key, StoreError, Table, records::REMEMBERED_SECONDS};
 use fc_model::{
@@ -97,6 +97,13 @@ pub fn household_pk(hash: &str) -> String {
 #[must_use]
 pub fn case_pk(key: &HandleKey, case: &CaseId) -> String {
     format!("C#{}", key.hash("case", &packed(case.as_str())))
+}
+
+/// Partition of search entries, from what [`search_keys`] calls it: its first letter says the kind of entry.
+#[must_use]
+pub fn search_pk(key: &HandleKey, partition: &str) -> String {
+    let kind: String = partition.chars().take(1).collect();
+    format!("{kind}#{}", key.hash("search", partition))
 }
 
 /// Key of a worker in the staff directory.
@@ -216,18 +223,13 @@ fn entries(view: &PersonView, key: &HandleKey) -> Result<BTreeMap<Key, String>, 
     entries.extend(summary.case_ids.iter().map(case));
     let names = std::iter::once(&summary.name).chain(&summary.other_names);
     for entry in search_keys::entries(names, summary.birth, &view.id) {
-        entries.extend([row(Key::new(entry.pk, entry.sk), String::new())]);
+        entries.extend([row(Key::new(search_pk(key, &entry.pk), entry.sk), entry.name)]);
     }
     Ok(entries)
 }
 
 fn text<T: Serialize>(row: &T) -> Result<String, StoreError> {
     serde_json::to_string(row).map_err(|_| StoreError::Corrupt { place: "memory".into(), reason: "not JSON" })
-}
-
-/// Whether a key holds a name.
-fn names_someone(key: &Key) -> bool {
-    key.sk.contains('|')
 }
 
 /// Projects a person, and returns whether anything had to be written.
@@ -323,8 +325,8 @@ async fn finish(
     put_all(people, puts.chain(stale.iter().map(tombstone)).collect()).await?;
 
     let row: Row<PersonView> = view.read()?;
-    if stale.iter().any(names_someone) || (row.here.is_none() && !stale.is_empty()) {
-        // The list has served its purpose, and a name that has left its source must not stay in it.
+    if row.here.is_none() && !stale.is_empty() {
+        // The list has served its purpose, and what is gone leaves no birth date behind in it.
         let cleared = Row { stale: Vec::new(), ..row.clone() };
         let item = Item { data: text(&cleared)?, ..view.clone() };
         match people.put(&item, Guard::Is(rev)).await {

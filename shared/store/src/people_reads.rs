@@ -3,9 +3,11 @@
 
 use crate::{
     Query, StoreError, Table,
-    people::{Located, Occupant, Standing, household_pk, is_gone, record_key, standing, summary_key, view_key},
+    people::{
+        Located, Occupant, Standing, household_pk, is_gone, record_key, search_pk, standing, summary_key, view_key,
+    },
 };
-use fc_model::{PersonId, PersonView, RecordHandle, Staff, Summary, search_keys::Filed};
+use fc_model::{HandleKey, PersonId, PersonView, RecordHandle, Staff, Summary, search_keys::Filed};
 use serde::de::DeserializeOwned;
 
 /// Search entries of one partition, the youngest first.
@@ -17,13 +19,14 @@ pub struct Entries {
     pub more: bool,
 }
 
-/// Search entries of a partition, at most `limit`. IAM: `dynamodb:Query`.
+/// Search entries of a partition of [`fc_model::search_keys`], at most `limit`. IAM: `dynamodb:Query`.
 ///
 /// # Errors
 /// When the table cannot be read.
-pub async fn entries(people: &Table, pk: &str, limit: u32) -> Result<Entries, StoreError> {
-    let page = people.query(&Query::of(pk).limit(limit)).await?;
-    let filed = page.items.iter().filter(|item| !is_gone(item)).filter_map(|item| Filed::parse(&item.key.sk)).collect();
+pub async fn entries(people: &Table, key: &HandleKey, partition: &str, limit: u32) -> Result<Entries, StoreError> {
+    let page = people.query(&Query::of(search_pk(key, partition)).limit(limit)).await?;
+    let filed = page.items.iter().filter(|item| !is_gone(item));
+    let filed = filed.filter_map(|item| Filed::parse(&item.key.sk, &item.data)).collect();
     Ok(Entries { filed, more: page.next.is_some() })
 }
 

@@ -58,7 +58,9 @@ impl Extracts {
 
     /// The files of the sources that are switched on.
     pub(crate) fn enabled(&self) -> impl Iterator<Item = &FeedSummary> {
-        self.summary.feeds.iter().filter(|feed| feed.source != "police")
+        let shipped = fc_sources::Definitions::load_dir(&root().join("infra/sources")).unwrap();
+        let on: Vec<String> = shipped.enabled().map(|definition| definition.source.to_string()).collect();
+        self.summary.feeds.iter().filter(move |feed| on.iter().any(|source| source == feed.source))
     }
 
     pub(crate) fn bytes(&self, file: &str) -> Vec<u8> {
@@ -208,7 +210,7 @@ impl Town {
         assert_eq!(reply.status, 200, "{}", reply.body);
         let json = reply.json();
         let people = json["people"].as_array().unwrap().iter();
-        people.map(|found| found["person"]["name"].as_str().unwrap().to_owned()).collect()
+        people.map(|found| found["name"].as_str().unwrap().to_owned()).collect()
     }
 
     /// A browser at the front door.

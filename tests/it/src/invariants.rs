@@ -72,8 +72,8 @@ async fn files_in_any_order_repeated_and_late_give_the_same_people() {
     let dated = definitions(|_, text| text.replace("as_of = \"upload\"", "as_of = \"file-name yyyymmdd\""));
     let sources = dated.path();
     let (today, yesterday) = (today(), today().yesterday().unwrap());
-    let new = files_of(&Extracts::of(150), today);
-    let old = files_of(&Extracts::of(140), yesterday);
+    let new = files_of(&Extracts::of(260), today);
+    let old = files_of(&Extracts::of(240), yesterday);
     assert!(new.len() >= 7, "{} files", new.len());
 
     let one_by_one: Vec<&[File]> = new.chunks(1).collect();
