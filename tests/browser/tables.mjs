@@ -12,8 +12,9 @@ async function ask(stack, operation, body) {
       "content-type": "application/x-amz-json-1.0",
       "x-amz-target": `DynamoDB_20120810.${operation}`,
       // The server on this machine takes any key and checks no signature.
+      "x-amz-date": "20260101T000000Z",
       authorization:
-        "AWS4-HMAC-SHA256 Credential=test/20260101/eu-west-2/dynamodb/aws4_request, SignedHeaders=host, Signature=0",
+        "AWS4-HMAC-SHA256 Credential=test/20260101/eu-west-2/dynamodb/aws4_request, SignedHeaders=host;x-amz-date, Signature=0",
     },
     body: JSON.stringify(body),
   });

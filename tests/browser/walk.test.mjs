@@ -164,7 +164,7 @@ test("a social worker finds a child, sees the family, and reads which housing of
   assert.equal(outcome("search").result, "shown");
   assert.ok([posy, jago].every((person) => outcome("search").people.includes(person)), "the people shown");
   assert.equal(outcome("open-person").result, "shown");
-  assert.ok(outcome("open-person").flags.some(({ service, state }) => service === "school" && state === "found"));
+  assert.ok(outcome("open-person").flags.some(({ service, state }) => service === "schools" && state === "found"));
   assert.deepEqual(outcome("open-service").people, [jago]);
 
   // And nothing of anybody else: whoever was turned away saw nothing, so there is nothing of theirs to record.
