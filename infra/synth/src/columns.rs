@@ -221,8 +221,8 @@ pub(crate) const SSD_ADDRESS: [&str; 5] = [
 ];
 pub(crate) const SSD_FAMILY: [&str; 2] = ["fami_family_id", "fami_person_id"];
 pub(crate) const SSD_MOTHER: [&str; 3] = ["moth_person_id", "moth_childs_person_id", "moth_childs_dob"];
-pub(crate) const SSD_IDENTIFIERS: [&str; 4] =
-    ["link_person_id", "link_identifier_type", "link_identifier_value", "link_valid_from_date"];
+pub(crate) const SSD_IDENTIFIERS: [&str; 5] =
+    ["link_person_id", "link_identifier_type", "link_identifier_value", "link_valid_from_date", "link_valid_to_date"];
 pub(crate) const SSD_INVOLVEMENTS: [&str; 6] = [
     "invo_professional_id",
     "invo_professional_role_id",

@@ -72,7 +72,7 @@ pub(crate) struct Extracts {
     ssd_address: Sheet<5>,
     ssd_family: Sheet<2>,
     ssd_mother: Sheet<3>,
-    ssd_identifiers: Sheet<4>,
+    ssd_identifiers: Sheet<5>,
     ssd_involvements: Sheet<6>,
     ssd_professionals: Sheet<4>,
     truth: Sheet<4>,
@@ -344,7 +344,7 @@ impl Extracts {
         }
         for (kind, value) in [("NHS Number", &person.nhs_number), ("Unique Pupil Number", &person.upn)] {
             if !value.is_empty() {
-                self.ssd_identifiers.row(&[id, kind, value, &iso(person.born)])?;
+                self.ssd_identifiers.row(&[id, kind, value, &iso(person.born), ""])?;
             }
         }
         self.ssd_involvements.row(&[

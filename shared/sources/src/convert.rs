@@ -5,7 +5,7 @@ use crate::{
     cells::{has_lost_digits, is_no_value, without_decimals, yes_or_no},
     dates::{OLDEST_AGE, Of},
     definition::{FactMapping, Mapping, Mode, folded_code},
-    extract::{CellProblem, Header, Places},
+    extract::{CellProblem, FactPlaces, Header, Places},
     names::{self, is_placeholder, surname_of, whole},
     places,
 };
@@ -317,12 +317,18 @@ impl Cells<'_> {
         details.addresses = self.addresses(details.as_of);
         details.protection = self.protection();
         details.never_link = self.values(Field::NeverLink).iter().map(|id| without_decimals(id).into_owned()).collect();
-        details.allocated = self
-            .values(Field::Allocated)
-            .iter()
-            .filter_map(|id| self.parsed(Field::Allocated, id, StaffId::parse))
-            .collect();
         details.involvements.extend(self.involvement());
+        // A case that is closed or has been handed over is on nobody's caseload.
+        let ended = |involvement: &Involvement| {
+            involvement.current == Some(false) || involvement.to.is_some_and(|end| end < self.today)
+        };
+        if !details.involvements.iter().any(ended) {
+            details.allocated = self
+                .values(Field::Allocated)
+                .iter()
+                .filter_map(|id| self.parsed(Field::Allocated, id, StaffId::parse))
+                .collect();
+        }
         details
     }
 
@@ -457,6 +463,9 @@ impl Cells<'_> {
         let kind = self.mapping(Field::Identifier).and_then(|(mapping, _)| mapping.kind.clone());
         let constant = kind.zip(self.text(Field::Identifier));
         let stated = self.text(Field::IdentifierKind).zip(self.text(Field::IdentifierValue));
+        // A number that is no longer the person's would be taken for theirs, unless its kind says that it is an old one.
+        let ended = self.date(Field::IdentifierTo).is_some_and(|end| end < self.today);
+        let stated = stated.filter(|(kind, _)| !ended || folded_code(kind).starts_with("former"));
         let stated_field = stated.is_some().then_some(Field::IdentifierValue);
         for ((kind, value), field) in
             constant.into_iter().map(|pair| (pair, Field::Identifier)).chain(stated.zip(stated_field))
@@ -649,32 +658,55 @@ impl Cells<'_> {
     fn facts(&mut self) -> Vec<Fact> {
         let mut out = Vec::new();
         let (feed, header) = (self.feed, self.header);
-        for (mapping, (places, date)) in feed.facts.iter().zip(&header.facts) {
-            let (texts, unknown) = self.texts_at(&mapping.value, places);
-            let mut report = |reason: Reason, places: &Places| {
-                let column = self.column_name(places, &mapping.fact);
-                self.problems.push(CellProblem { line: self.line, column, field: None, reason });
+        for (mapping, places) in feed.facts.iter().zip(&header.facts) {
+            let (texts, unknown) = self.texts_at(&mapping.value, &places.value);
+            let value = texts.join(&mapping.value.join).split_whitespace().collect::<Vec<_>>().join(" ");
+            if unknown == 0 && is_no_value(&value) {
+                continue;
+            }
+            let which = match &mapping.which {
+                None => mapping.facts.first().map(|(name, _)| name.clone()),
+                Some(which) => {
+                    let named = self.texts_at(which, &places.which).0.into_iter().next();
+                    if named.is_none() {
+                        self.fact_problem(&places.which, Reason::UnknownCode);
+                    }
+                    named
+                }
             };
-            let text = texts.join(&mapping.value.join);
-            let value = text.split_whitespace().collect::<Vec<_>>().join(" ");
-            if unknown > 0 || (!value.is_empty() && !admits(mapping, &value)) {
-                report(Reason::UnknownCode, places);
-                continue;
+            let admitted = which.filter(|_| unknown == 0).and_then(|name| {
+                let value = mapping.admit(&name, &value)?;
+                Some((name, value))
+            });
+            let fact = match (admitted, &mapping.otherwise) {
+                (Some((name, value)), _) => Fact { name, value, on: self.day_of(mapping, places) },
+                (None, Some((name, value))) => Fact { name: name.clone(), value: value.clone(), on: None },
+                (None, None) => {
+                    self.fact_problem(&places.value, Reason::UnknownCode);
+                    continue;
+                }
+            };
+            // Two unlisted offences are one "Records found".
+            if !out.contains(&fact) {
+                out.push(fact);
             }
-            if is_no_value(&value) {
-                continue;
-            }
-            let text = date.and_then(|i| self.cells.get(i)).filter(|text| !is_no_value(text));
-            let formats = mapping.date.as_ref().map(|date| date.dates.as_slice()).unwrap_or_default();
-            let on = text.and_then(|text| formats.iter().find_map(|format| format.read(text, Of::Any, self.today)));
-            if text.is_some() && on.is_none() {
-                let column = self.column_name(&vec![*date], &mapping.fact);
-                self.problems.push(CellProblem { line: self.line, column, field: None, reason: Reason::NotADate });
-            }
-            let on = on.filter(|date| !date.is_placeholder()).map(PartialDate::earliest);
-            out.push(Fact { name: mapping.fact.clone(), value, on });
         }
         out
+    }
+
+    fn fact_problem(&mut self, places: &Places, reason: Reason) {
+        let column = self.column_name(places, "");
+        self.problems.push(CellProblem { line: self.line, column, field: None, reason });
+    }
+
+    fn day_of(&mut self, mapping: &FactMapping, places: &FactPlaces) -> Option<Date> {
+        let text = places.date.and_then(|i| self.cells.get(i)).filter(|text| !is_no_value(text))?;
+        let formats = mapping.date.as_ref().map(|date| date.dates.as_slice()).unwrap_or_default();
+        let on = formats.iter().find_map(|format| format.read(text, Of::Any, self.today));
+        if on.is_none() {
+            self.fact_problem(&vec![places.date], Reason::NotADate);
+        }
+        on.filter(|date| !date.is_placeholder()).map(PartialDate::earliest)
     }
 
     // Relationships and staff
@@ -707,10 +739,6 @@ impl Cells<'_> {
     fn staff(&mut self, id: &str) -> Staff {
         Staff { contact: Contact { staff_id: StaffId::parse(id).ok(), ..self.contact() }, left: self.date(Field::Left) }
     }
-}
-
-fn admits(mapping: &FactMapping, value: &str) -> bool {
-    mapping.admitted.is_empty() || mapping.admitted.iter().any(|admitted| admitted == value)
 }
 
 /// A worker's name as people say it: `PATEL, Ms Nisha` is Nisha PATEL.

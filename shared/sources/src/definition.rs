@@ -107,6 +107,15 @@ impl Definitions {
             }
             problems.extend(file.into_problems());
         }
+        let mut systems = sources.iter().filter(|definition| definition.enabled && definition.is_cms);
+        if let (Some(first), Some(second)) = (systems.next(), systems.next()) {
+            problems.push(Problem {
+                file: format!("{}.toml", second.source),
+                line: None,
+                message: format!("\"{}\" and \"{}\" are both the case management system.", first.source, second.source),
+                mend: "Write enabled = false in one of them, or take cms = true out of it.".into(),
+            });
+        }
         if problems.is_empty() { Ok(Self { council, sources }) } else { Err(problems) }
     }
 
@@ -290,6 +299,8 @@ pub struct FactDefinition {
     pub values: Vec<String>,
     /// At most so many are kept, the latest first.
     pub latest: Option<usize>,
+    /// Facts of one group are counted together for that.
+    pub group: Option<String>,
     /// What it covers.
     pub coverage: Coverage,
 }
@@ -348,11 +359,15 @@ impl Definition {
     pub fn keep_latest_facts(&self, details: &mut Details) {
         for limited in &self.facts {
             let Some(most) = limited.latest else { continue };
+            let counted = |name: &str| {
+                name == limited.name
+                    || limited.group.is_some() && self.fact(name).is_some_and(|fact| fact.group == limited.group)
+            };
             let mut days: Vec<Option<Date>> = details
                 .involvements
                 .iter()
                 .flat_map(|i| &i.facts)
-                .filter(|f| f.name == limited.name)
+                .filter(|f| counted(&f.name))
                 .map(|f| f.on)
                 .collect();
             if days.len() <= most {
@@ -362,8 +377,8 @@ impl Definition {
             let (oldest_kept, mut left) = (days[most - 1], most);
             for involvement in &mut details.involvements {
                 involvement.facts.retain(|fact| {
-                    let keep = fact.name != limited.name || (fact.on >= oldest_kept && left > 0);
-                    left -= usize::from(keep && fact.name == limited.name);
+                    let keep = !counted(&fact.name) || (fact.on >= oldest_kept && left > 0);
+                    left -= usize::from(keep && counted(&fact.name));
                     keep
                 });
             }
@@ -601,6 +616,7 @@ fn read_facts(root: &Section<'_, '_>) -> Vec<FactDefinition> {
             title: section.required_text("title", "Rent arrears"),
             values: section.texts("values").into_iter().map(|(value, _)| value).collect(),
             latest: latest.filter(|n| *n > 0),
+            group: section.text("group"),
             coverage: section.section("coverage").map(|coverage| Coverage::read(&coverage)).unwrap_or_default(),
             name,
         });
@@ -656,7 +672,7 @@ fn check_mapped(
             Some(field) => read.iter().any(|feed| feed.maps(field)),
             None => {
                 !facts.iter().any(|fact| fact.name == *name)
-                    || read.iter().any(|feed| feed.facts.iter().any(|fact| fact.fact == *name))
+                    || read.iter().any(|feed| feed.facts.iter().any(|fact| fact.can_be(name)))
             }
         };
         if !mapped {
@@ -753,7 +769,7 @@ pub struct Feed {
     pub reject_limit: f64,
     /// Fields whose columns must be there.
     pub mandatory: Vec<Field>,
-    /// Fields whose change alone is no change of the record.
+    /// Fields whose change alone is no change of the record. Only `as_of`: anything else is shown, and would go stale.
     pub volatile: Vec<Field>,
     pub(crate) encoding: Option<Encoding>,
     pub(crate) delimiter: Option<u8>,
@@ -780,11 +796,29 @@ pub(crate) struct Mapping {
 /// Where a fact comes from.
 #[derive(Debug, Clone)]
 pub(crate) struct FactMapping {
-    pub(crate) fact: String,
+    /// The facts it can be, each with the values its definition admits; no values: any text.
+    pub(crate) facts: Vec<(String, Vec<String>)>,
+    /// The column that says which of them it is; without it there is one.
+    pub(crate) which: Option<Mapping>,
     pub(crate) value: Mapping,
     pub(crate) date: Option<Mapping>,
-    /// The values its definition admits; empty: any text.
-    pub(crate) admitted: Vec<String>,
+    /// The fact and value that stand for anything the others do not admit.
+    pub(crate) otherwise: Option<(String, String)>,
+}
+
+impl FactMapping {
+    fn can_be(&self, fact: &str) -> bool {
+        self.facts.iter().any(|(name, _)| name == fact) || self.otherwise.as_ref().is_some_and(|(name, _)| name == fact)
+    }
+
+    /// The value as the fact's definition spells it; nothing when it has no such value.
+    pub(crate) fn admit(&self, fact: &str, value: &str) -> Option<String> {
+        let (_, admitted) = self.facts.iter().find(|(name, _)| name == fact)?;
+        if admitted.is_empty() {
+            return Some(value.to_owned());
+        }
+        admitted.iter().find(|admitted| folded_code(admitted) == folded_code(value)).cloned()
+    }
 }
 
 /// A code and a header are recognised whatever their case and spacing.
@@ -817,18 +851,8 @@ impl Feed {
         let text = match content {
             Content::Person(details) => {
                 let mut details = details.clone();
-                for field in &self.volatile {
-                    match field {
-                        Field::AsOf => details.as_of = None,
-                        Field::LastInteraction => {
-                            for involvement in &mut details.involvements {
-                                involvement.last_interaction = None;
-                            }
-                        }
-                        Field::Phone => details.phones.clear(),
-                        Field::Email => details.emails.clear(),
-                        _ => {}
-                    }
+                if self.volatile.contains(&Field::AsOf) {
+                    details.as_of = None;
                 }
                 // Row order is no content: the names in use and the order of facts are.
                 details.addresses.sort();
@@ -913,6 +937,13 @@ impl Feed {
         let reject_limit = section.share("reject_limit", REJECT_LIMIT);
         let mandatory = read_field_names(section, "mandatory");
         let volatile = read_field_names(section, "volatile");
+        for field in volatile.iter().filter(|field| **field != Field::AsOf) {
+            file.note(
+                Some(section.line_of("volatile")),
+                format!("\"{}\" may not be volatile: it is shown, and what changed would never reach the page.", field.name()),
+                "Take it off the list. Only as_of may be there.",
+            );
+        }
         let columns_section = section.section("columns");
         let mut columns = Vec::new();
         match &columns_section {
@@ -1127,22 +1158,46 @@ fn read_fact_mappings(
     let mut out = Vec::new();
     for table in section.sections("facts") {
         let file = table.file;
-        let fact = table.required_text("fact", "rent_arrears");
-        let defined = facts.iter().find(|known| known.name == fact);
-        if defined.is_none() && !fact.is_empty() {
+        let check = |fact: &str, line: usize| {
+            if !fact.is_empty() && !facts.iter().any(|known| known.name == fact) {
+                file.note(
+                    Some(line),
+                    format!("\"{fact}\" is no fact of this source."),
+                    did_you_mean(fact, facts.iter().map(|known| known.name.as_str())),
+                );
+            }
+            if !agreed.iter().any(|agreed| agreed == fact) {
+                file.note(
+                    Some(line),
+                    format!("The fact \"{fact}\" is mapped but not agreed to be shared."),
+                    "Add it to agreed if your sharing agreement has it; otherwise take it out.",
+                );
+            }
+        };
+        let which = table.section("which").and_then(|which| {
+            let mapping = Mapping::read_table(&which, dates, false);
+            which.finish();
+            mapping
+        });
+        let names: Vec<String> = match &which {
+            Some(which) => which.values.iter().flat_map(BTreeMap::values).cloned().collect(),
+            None => vec![table.required_text("fact", "rent_arrears")],
+        };
+        if names.is_empty() {
             file.note(
-                Some(table.line_of("fact")),
-                format!("\"{fact}\" is no fact of this source."),
-                did_you_mean(&fact, facts.iter().map(|known| known.name.as_str())),
+                Some(table.line_of("which")),
+                "\"which\" does not say which code is which fact.",
+                "Write which = { column = \"...\", values = { \"C\" = \"conviction\", \"S\" = \"suspicion\" } }.",
             );
         }
-        if !agreed.contains(&fact) {
-            file.note(
-                Some(table.line_of("fact")),
-                format!("The fact \"{fact}\" is mapped but not agreed to be shared."),
-                "Add it to agreed if your sharing agreement has it; otherwise take it out.",
-            );
-        }
+        let line = table.line_of(if which.is_some() { "which" } else { "fact" });
+        names.iter().for_each(|name| check(name, line));
+        let otherwise = table.section("otherwise").map(|otherwise| {
+            let said = (otherwise.required_text("fact", "other_offences"), otherwise.required_text("value", "Records found"));
+            check(&said.0, otherwise.line);
+            otherwise.finish();
+            said
+        });
         let date = table.text("date").map(|column| Mapping { dates: dates.to_vec(), ..Mapping::of_column(column) });
         if date.is_some() && dates.is_empty() {
             file.note(
@@ -1154,18 +1209,31 @@ fn read_fact_mappings(
         let value = Mapping::read_table(&table, dates, false);
         table.finish();
         let Some(value) = value else { continue };
-        let admitted = defined.map(|known| known.values.clone()).unwrap_or_default();
-        for meaning in value.values.iter().flat_map(BTreeMap::values) {
-            if !admitted.is_empty() && !meaning.is_empty() && meaning != "*" && !admitted.contains(meaning) {
-                file.note(
-                    Some(table.line),
-                    format!("\"{meaning}\" is not among the values of the fact \"{fact}\"."),
-                    did_you_mean(meaning, admitted.iter().map(String::as_str)),
-                );
+        let values_of = |name: &String| {
+            facts.iter().find(|known| known.name == *name).map(|known| known.values.clone()).unwrap_or_default()
+        };
+        let agreed_facts: Vec<(String, Vec<String>)> = names
+            .iter()
+            .filter(|name| agreed.contains(name))
+            .map(|name| (name.clone(), values_of(name)))
+            .collect();
+        let stated = value.values.iter().flat_map(BTreeMap::values).filter(|meaning| *meaning != "*");
+        let stated = stated.map(|meaning| (agreed_facts.clone(), meaning));
+        let replacing = otherwise.iter().map(|(name, meaning)| (vec![(name.clone(), values_of(name))], meaning));
+        for (facts, meaning) in stated.chain(replacing).filter(|(_, meaning)| !meaning.is_empty()) {
+            for (fact, admitted) in facts.iter().filter(|(_, admitted)| !admitted.is_empty()) {
+                if !admitted.contains(meaning) {
+                    file.note(
+                        Some(table.line),
+                        format!("\"{meaning}\" is not among the values of the fact \"{fact}\"."),
+                        did_you_mean(meaning, admitted.iter().map(String::as_str)),
+                    );
+                }
             }
         }
-        if agreed.contains(&fact) {
-            out.push(FactMapping { fact, value, date, admitted });
+        let otherwise = otherwise.filter(|(fact, _)| agreed.contains(fact));
+        if !agreed_facts.is_empty() {
+            out.push(FactMapping { facts: agreed_facts, which, value, date, otherwise });
         }
     }
     out

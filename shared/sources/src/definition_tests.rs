@@ -113,6 +113,41 @@ fn a_value_outside_a_facts_values_is_told() {
 }
 
 #[test]
+fn what_the_page_shows_may_not_be_volatile() {
+    let told = with("volatile = [\"as_of\"]", "volatile = [\"as_of\", \"last_interaction\", \"phone\"]");
+    for field in ["last_interaction", "phone"] {
+        assert!(told.iter().any(|t| t.contains(&format!("\"{field}\" may not be volatile"))), "{told:#?}");
+    }
+    assert_eq!(told.len(), 2, "{told:#?}");
+}
+
+#[test]
+fn two_case_management_systems_at_once_are_a_mistake() {
+    let cms = |enabled: &str| HOUSING.replacen("area = ", &format!("cms = true\n{enabled}\narea = "), 1);
+    let both = |second: &str| {
+        Definitions::from_files([("one.toml".to_owned(), cms("")), ("two.toml".to_owned(), cms(second))])
+    };
+    let told = both("").unwrap_err();
+    assert_eq!(told[0].to_string().contains("\"one\" and \"two\" are both the case management system"), true, "{told:#?}");
+    assert!(both("enabled = false").is_ok());
+}
+
+#[test]
+fn every_fact_that_a_code_or_a_leftover_can_mean_must_exist_and_be_agreed() {
+    const POLICE: &str = include_str!("../../../infra/sources/police.toml");
+    let told = |passage: &str, instead: &str| {
+        assert!(POLICE.contains(passage), "{passage}");
+        problems("police.toml", &POLICE.replacen(passage, instead, 1)).join("\n")
+    };
+    let wrong = told("\"S\" = \"safeguarding_suspicion\"", "\"S\" = \"safeguarding_suspiccion\"");
+    assert!(wrong.contains("\"safeguarding_suspiccion\" is no fact of this source"), "{wrong}");
+    let wrong = told("otherwise = { fact = \"other_offences\", value = \"Records found\" }", "otherwise = { fact = \"other_offences\", value = \"Found\" }");
+    assert!(wrong.contains("\"Found\" is not among the values of the fact \"other_offences\""), "{wrong}");
+    let wrong = told("\"safeguarding_suspicion\", \"other_offences\"", "\"other_offences\"");
+    assert!(wrong.contains("The fact \"safeguarding_suspicion\" is mapped but not agreed"), "{wrong}");
+}
+
+#[test]
 fn two_definitions_of_one_source_are_a_mistake() {
     let twice = [("housing.toml".to_owned(), HOUSING.to_owned()), ("housing.toml".to_owned(), HOUSING.to_owned())];
     let told = Definitions::from_files(twice).unwrap_err();

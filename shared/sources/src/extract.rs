@@ -195,8 +195,21 @@ pub(crate) struct Header {
     pub(crate) names: Vec<String>,
     folded: Vec<String>,
     pub(crate) fields: Vec<Places>,
-    pub(crate) facts: Vec<(Places, Option<usize>)>,
+    pub(crate) facts: Vec<FactPlaces>,
     pub(crate) deleted: Option<usize>,
+}
+
+/// Where the parts of a fact stand.
+pub(crate) struct FactPlaces {
+    pub(crate) value: Places,
+    pub(crate) which: Places,
+    pub(crate) date: Option<usize>,
+}
+
+impl FactPlaces {
+    fn all(&self) -> impl Iterator<Item = usize> {
+        self.value.iter().chain(&self.which).copied().flatten().chain(self.date)
+    }
 }
 
 /// Streams the rows of an extract. Holds one record at a time (and, for feeds of families, the ids seen).
@@ -331,7 +344,11 @@ impl Feed {
             .iter()
             .map(|fact| {
                 let date = fact.date.as_ref().map(places).transpose()?;
-                Ok((places(&fact.value)?, date.and_then(|places| places.first().copied().flatten())))
+                Ok(FactPlaces {
+                    value: places(&fact.value)?,
+                    which: fact.which.as_ref().map(places).transpose()?.unwrap_or_default(),
+                    date: date.and_then(|places| places.first().copied().flatten()),
+                })
             })
             .collect::<Result<_, FileError>>()?;
         let deleted = match &self.mode {
@@ -356,7 +373,7 @@ impl<R: Read> Reader<'_, R> {
             .flatten()
             .flatten()
             .copied()
-            .chain(self.header.facts.iter().flat_map(|(value, date)| value.iter().flatten().copied().chain(*date)))
+            .chain(self.header.facts.iter().flat_map(FactPlaces::all))
             .chain(self.header.deleted)
             .collect();
         self.header
@@ -383,8 +400,10 @@ impl<R: Read> Reader<'_, R> {
         let fields =
             self.feed.columns.iter().zip(&self.header.fields).flat_map(|((_, mapping), places)| of(mapping, places));
         let facts =
-            self.feed.facts.iter().zip(&self.header.facts).flat_map(|(fact, (places, _))| of(&fact.value, places));
-        let mut missing: Vec<String> = fields.chain(facts).collect();
+            self.feed.facts.iter().zip(&self.header.facts).flat_map(|(fact, places)| of(&fact.value, &places.value));
+        let which = self.feed.facts.iter().zip(&self.header.facts);
+        let which = which.flat_map(|(fact, places)| fact.which.iter().flat_map(move |which| of(which, &places.which)));
+        let mut missing: Vec<String> = fields.chain(facts).chain(which).collect();
         missing.dedup();
         missing
     }

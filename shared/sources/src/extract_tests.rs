@@ -307,7 +307,7 @@ fn at_most_three_offences_are_kept_the_latest() {
     );
     let found = people(&police.feeds[0], file.as_bytes());
     let mut person = found[0].1.clone();
-    assert_eq!(person.involvements[0].facts[1].value, "Robbery: Suspected, not convicted");
+    assert_eq!(person.involvements[0].facts[1].name, "safeguarding_suspicion");
     assert_eq!(person.involvements[0].current, None, "\"current\" meant nothing for police");
     person.merge(found[1].1.clone());
     police.keep_latest_facts(&mut person);
@@ -315,7 +315,7 @@ fn at_most_three_offences_are_kept_the_latest() {
         .involvements
         .iter()
         .flat_map(|i| &i.facts)
-        .filter(|f| f.name == "safeguarding_offence")
+        .filter(|f| f.name.starts_with("safeguarding_"))
         .filter_map(|f| f.on)
         .collect();
     assert_eq!(days.len(), 3);
@@ -394,8 +394,79 @@ fn a_record_changed_only_in_volatile_fields_is_unchanged() {
         feed.content_hash(&key, &Content::Person(Box::new(person)))
     };
     let first = hash("P1,Child,Barnaby,Quillfeather,14/02/2015,01/02/2026,02/02/2026,01632 960701");
-    assert_eq!(first, hash("P1,Child,Barnaby,Quillfeather,14/02/2015,03/02/2026,04/02/2026,01632 960701"));
+    assert_eq!(first, hash("P1,Child,Barnaby,Quillfeather,14/02/2015,01/02/2026,04/02/2026,01632 960701"));
     assert_ne!(first, hash("P1,Child,Barnaby,Quillfeather,14/02/2015,01/02/2026,02/02/2026,01632 960702"));
+    let open = "Case Status,Last Seen,Last Updated";
+    let seen = |row: &str| {
+        let (_, person) = people(&feed, &csc(open, row)).remove(0);
+        feed.content_hash(&key, &Content::Person(Box::new(person)))
+    };
+    assert_ne!(
+        seen("P1,Child,Barnaby,Quillfeather,14/02/2015,Open,01/02/2026,02/02/2026"),
+        seen("P1,Child,Barnaby,Quillfeather,14/02/2015,Open,27/02/2026,02/02/2026"),
+        "the page shows the last contact, so a newer one is sent"
+    );
+}
+
+#[test]
+fn a_case_is_on_a_caseload_only_while_it_is_current() {
+    let feed = feed("children_social_care", "people");
+    let allocated = |status: &str, end: &str| {
+        let row = format!("P1,Child,Barnaby,Quillfeather,14/02/2015,{status},W100000,01/02/2025,{end}");
+        let (_, person) = people(&feed, &csc("Case Status,Worker ID,Involvement Start,Involvement End", &row)).remove(0);
+        person.allocated.len()
+    };
+    assert_eq!(allocated("Open", ""), 1);
+    assert_eq!(allocated("Open", "01/04/2026"), 1, "an end to come");
+    assert_eq!(allocated("Closed", ""), 0);
+    assert_eq!(allocated("Open", "28/02/2026"), 0, "handed over yesterday");
+    let standard = self::feed("standard_safeguarding_dataset", "involvements");
+    let header = "invo_person_id,invo_professional_id,invo_involvement_start_date,invo_involvement_end_date";
+    let of = |end: &str| people(&standard, format!("{header}\n1,W1,2025-02-01,{end}\n").as_bytes()).remove(0).1.allocated;
+    assert_eq!((of("").len(), of("2026-01-31").len()), (1, 0));
+}
+
+#[test]
+fn a_linked_identifier_that_has_ended_is_not_the_persons_any_more() {
+    let feed = feed("standard_safeguarding_dataset", "linked_identifiers");
+    let header = "link_person_id,link_identifier_type,link_identifier_value,link_valid_from_date,link_valid_to_date";
+    let of = |kind: &str, value: &str, to: &str| {
+        people(&feed, format!("{header}\n1,{kind},{value},2020-01-01,{to}\n").as_bytes()).remove(0).1
+    };
+    assert!(of("NHS Number", "9990000018", "").nhs_number.is_some());
+    assert!(of("NHS Number", "9990000018", "2030-01-01").nhs_number.is_some());
+    assert!(of("NHS Number", "9990000018", "2025-12-31").nhs_number.is_none());
+    let former = of("Former Unique Pupil Number", "M999000026001", "2025-12-31");
+    assert_eq!(former.other_identifiers, [("former upn".to_owned(), "M999000026001".to_owned())]);
+}
+
+#[test]
+fn police_offences_are_convictions_or_suspicions_of_the_agreed_types_and_others_only_that_there_are_some() {
+    let feed = feed("police", "people");
+    let header = "nominal_ref,surname,offence1_type,offence1_outcome,offence1_date,offence2_type,offence2_outcome,offence2_date,offence3_type,offence3_outcome,offence3_date,other_offences";
+    let facts = |cells: &str| -> Vec<(String, String, Option<Date>)> {
+        let (_, person) = people(&feed, format!("{header}\nN1,Quillfeather,{cells}\n").as_bytes()).remove(0);
+        let facts = person.involvements.into_iter().flat_map(|involvement| involvement.facts);
+        facts.map(|fact| (fact.name, fact.value, fact.on)).collect()
+    };
+    let day = date(2025, 12, 24);
+    let fact = |name: &str, value: &str, on| (name.to_owned(), value.to_owned(), on);
+    assert_eq!(
+        facts("ROBBERY,C,2025-12-24,Violence  with injury,S,2025-12-24 00:00:00,,,,N"),
+        [
+            fact("safeguarding_conviction", "Robbery", Some(day)),
+            fact("safeguarding_suspicion", "Violence with injury", Some(day)),
+        ]
+    );
+    assert_eq!(
+        facts("Theft from a shop,C,2025-12-24,Fraud,S,2025-12-24,Rape,Z,2025-12-24,Y"),
+        [fact("other_offences", "Records found", None)],
+        "neither what, nor when, nor how often; an outcome nobody explained is no conviction"
+    );
+    let unexplained = format!("{header}\nN1,Quillfeather,Rape,Z,2025-12-24,,,,,,,N\n");
+    let report = report(&feed, unexplained.as_bytes());
+    assert!(report.blanked.iter().any(|b| b.column == "offence1_outcome" && b.reason == Reason::UnknownCode), "{report}");
+    assert_eq!(facts(",,,,,,,,,N"), []);
 }
 
 #[test]

@@ -88,6 +88,8 @@ fields! {
     IdentifierKind = "identifier_kind",
     /// The identifier, where rows say its kind.
     IdentifierValue = "identifier_value",
+    /// The last day on which the identifier was the person's.
+    IdentifierTo = "identifier_to",
     /// How far the person is protected: none, withheld, hidden.
     Protection = "protection",
     /// Record ids never to be linked with this one.
@@ -154,6 +156,7 @@ impl Field {
                 | AddressTo
                 | RelationshipFrom
                 | RelationshipTo
+                | IdentifierTo
                 | InvolvementFrom
                 | InvolvementTo
                 | LastInteraction
@@ -196,6 +199,7 @@ impl Field {
                 | Identifier
                 | IdentifierKind
                 | IdentifierValue
+                | IdentifierTo
                 | NeverLink
                 | Protection,
                 kind,
