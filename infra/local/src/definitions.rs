@@ -3,18 +3,9 @@
 use fc_sources::{Definitions, Unusable};
 use std::path::Path;
 
-/// The definitions under `infra/sources`, built in so that the tool works wherever it is started.
-const SHIPPED: &[(&str, &str)] = &[
-    ("adult_social_care.toml", include_str!("../../sources/adult_social_care.toml")),
-    ("children_social_care.toml", include_str!("../../sources/children_social_care.toml")),
-    ("council.toml", include_str!("../../sources/council.toml")),
-    ("housing.toml", include_str!("../../sources/housing.toml")),
-    ("police.toml", include_str!("../../sources/police.toml")),
-    ("schools.toml", include_str!("../../sources/schools.toml")),
-    ("staff_directory.toml", include_str!("../../sources/staff_directory.toml")),
-    ("standard_safeguarding_dataset.toml", include_str!("../../sources/standard_safeguarding_dataset.toml")),
-    ("youth_justice.toml", include_str!("../../sources/youth_justice.toml")),
-];
+/// Name and text of every definition under `infra/sources`, built in so that the tool works wherever it is started.
+/// `build.rs` lists them.
+const SHIPPED: &[(&str, &str)] = include!(concat!(env!("OUT_DIR"), "/definitions.rs"));
 
 /// Loads the definitions in `folder`, or those that come with the tool.
 ///
@@ -33,15 +24,19 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_definitions_that_come_with_the_tool_are_the_folders() {
+    fn whatever_definition_is_in_the_folder_comes_with_the_tool() {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../sources");
-        let mut files: Vec<_> = std::fs::read_dir(folder)
+        let mut files: Vec<(String, String)> = std::fs::read_dir(folder)
             .unwrap()
-            .map(|file| file.unwrap().file_name().into_string().unwrap())
-            .filter(|name| name.ends_with(".toml"))
+            .map(|file| file.unwrap().path())
+            .filter(|path| path.extension().is_some_and(|extension| extension == "toml"))
+            .map(|path| {
+                (path.file_name().unwrap().to_str().unwrap().to_owned(), std::fs::read_to_string(path).unwrap())
+            })
             .collect();
         files.sort();
-        assert_eq!(files, SHIPPED.iter().map(|(name, _)| *name).collect::<Vec<_>>());
+        let shipped: Vec<_> = SHIPPED.iter().map(|(name, text)| ((*name).to_owned(), (*text).to_owned())).collect();
+        assert_eq!(shipped, files);
         assert!(load(None).is_ok());
     }
 }

@@ -36,6 +36,8 @@ pub struct User {
     pub job: &'static str,
     /// App roles, in the words of the role claim.
     pub roles: &'static [&'static str],
+    /// Their id in the staff directory, where the council puts it in tokens: whose caseload is theirs follows from it.
+    pub staff_id: Option<&'static str>,
     /// The directory's object id: what the audit trail keeps.
     object_id: Uuid,
 }
@@ -48,13 +50,15 @@ impl User {
     }
 }
 
-/// The test users: one for each role, and one whom the council gave none.
+/// The test users: one for each role, and one whom the council gave none. Sam is the social worker whom the made-up
+/// council's first family is allocated to, so that searching one's own caseload can be tried.
 pub const USERS: [User; 5] = [
     User {
         name: "sam.social",
         full_name: "Sam Social",
         job: "Social worker",
         roles: &["social-worker"],
+        staff_id: Some(fc_synth::demo::SOCIAL_WORKER_ID),
         object_id: Uuid::from_u128(0x5a11_0000_0000_4000_8000_0000_0000_0001),
     },
     User {
@@ -62,6 +66,7 @@ pub const USERS: [User; 5] = [
         full_name: "Tess Manager",
         job: "Team manager",
         roles: &["team-manager"],
+        staff_id: None,
         object_id: Uuid::from_u128(0x5a11_0000_0000_4000_8000_0000_0000_0002),
     },
     User {
@@ -69,6 +74,7 @@ pub const USERS: [User; 5] = [
         full_name: "Stevie Steward",
         job: "Data steward",
         roles: &["steward"],
+        staff_id: None,
         object_id: Uuid::from_u128(0x5a11_0000_0000_4000_8000_0000_0000_0003),
     },
     User {
@@ -76,6 +82,7 @@ pub const USERS: [User; 5] = [
         full_name: "Ines Governance",
         job: "Information governance lead",
         roles: &["information-governance"],
+        staff_id: None,
         object_id: Uuid::from_u128(0x5a11_0000_0000_4000_8000_0000_0000_0004),
     },
     User {
@@ -83,6 +90,7 @@ pub const USERS: [User; 5] = [
         full_name: "Nadia Nobody",
         job: "Works for the council, has no role in this tool",
         roles: &[],
+        staff_id: None,
         object_id: Uuid::from_u128(0x5a11_0000_0000_4000_8000_0000_0000_0005),
     },
 ];
@@ -187,6 +195,7 @@ impl Issuer {
             preferred_username: &user.email(),
             email: &user.email(),
             roles: user.roles,
+            staff_id: user.staff_id,
             nonce,
             iat: now.as_second(),
             exp: expires,
@@ -231,6 +240,8 @@ struct Claims<'a> {
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
     roles: &'a [&'a str],
     #[serde(skip_serializing_if = "Option::is_none")]
+    staff_id: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     nonce: Option<&'a str>,
     iat: i64,
     exp: i64,
@@ -262,7 +273,7 @@ async fn discovery(State(issuer): State<Arc<Issuer>>) -> Response {
         "token_endpoint_auth_methods_supported": ["client_secret_post", "client_secret_basic", "none"],
         "scopes_supported": ["openid", "profile", "email"],
         "claims_supported":
-            ["iss", "aud", "sub", "oid", "name", "preferred_username", "email", "roles", "nonce", "iat", "exp"],
+            ["iss", "aud", "sub", "oid", "name", "preferred_username", "email", "roles", "staff_id", "nonce", "iat", "exp"],
     }))
     .into_response()
 }
@@ -655,6 +666,7 @@ mod tests {
         let claims = claims(&issuer, body["id_token"].as_str().unwrap(), "web");
         assert_eq!(claims["name"], "Sam Social");
         assert_eq!(claims["roles"], json!(["social-worker"]));
+        assert_eq!(claims["staff_id"], "W100000", "the social worker of the made-up council's first family");
         assert_eq!(claims["nonce"], "once");
         assert_eq!(claims["preferred_username"], "sam.social@council.example");
     }

@@ -4,6 +4,7 @@ use std::io::{self, Write};
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+use fc_local::loads::Loads;
 use fc_local::operator::{Check, Link, Synth};
 use fc_local::run::Local;
 use jiff::Timestamp;
@@ -28,6 +29,8 @@ enum Command {
     Check(Check),
     /// Join the records of extract files into people, without storing or sending anything.
     Link(Link),
+    /// List what came of each source's latest files, and approve or reject one that is held.
+    Loads(Loads),
     /// Make up a council and write its extract files.
     Synth(Synth),
 }
@@ -39,6 +42,7 @@ fn main() -> ExitCode {
         Command::Local(local) => local.run(today, &mut out).map_err(|error| error.to_string()),
         Command::Check(check) => check.run(today, &mut out).map_err(|error| error.to_string()),
         Command::Link(link) => link.run(today, &mut out).map_err(|error| error.to_string()),
+        Command::Loads(loads) => loads.run(&mut out).map_err(|error| error.to_string()),
         Command::Synth(synth) => synth.run(today, &mut out).map_err(|error| error.to_string()),
     };
     match done {

@@ -1,24 +1,30 @@
 //! The `local` command: starts the stack, loads a council, and says where everything is.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use aws_sdk_s3::error::DisplayErrorContext;
 use aws_sdk_s3::primitives::ByteStream;
 use clap::Args;
-use fc_store::Table;
+use fc_ingest::Report;
+use fc_model::{FeedId, SourceId};
+use fc_store::loads::{self, FeedName, LoadState, ToIngest};
+use fc_store::{StoreError, Table};
 use fc_synth::Example;
 use indicatif::ProgressBar;
+use jiff::Timestamp;
 use jiff::civil::Date;
 use tokio::task::JoinError;
 use tracing_subscriber::EnvFilter;
 
 use crate::folder::{DropFolder, Feeds};
 use crate::issuer::USERS;
+use crate::loads::{Running, rows, state};
 use crate::operator::progress_bar;
-use crate::queue::Dead;
+use crate::queue::{Dead, LocalQueue};
 use crate::stack::{Options, Stack};
 use crate::{DataFolder, StartError};
 
@@ -27,6 +33,9 @@ const SEED: u64 = 1;
 
 /// How often the progress bar moves.
 const PROGRESS_EVERY: Duration = Duration::from_millis(100);
+
+/// How often a running stack looks for loads that somebody has approved: a person waits for it.
+const LOOK_FOR_APPROVED_EVERY: Duration = Duration::from_secs(2);
 
 /// `local`: the whole tool on this machine.
 #[derive(Clone, Debug, Args)]
@@ -40,11 +49,13 @@ pub struct Local {
     #[arg(long, default_value_t = 8080)]
     port: u16,
 
-    /// Keep everything in this folder, to find it again at the next start. Without it, nothing is kept.
+    /// Keep everything in this folder, to find it again at the next start: people, the audit trail, and every extract
+    /// file that was loaded, until you delete the folder. Without it, nothing is kept.
     #[arg(long, value_name = "DIR")]
     data: Option<PathBuf>,
 
-    /// Load the extract files in this folder instead of made-up people. A file is called SOURCE.csv or SOURCE-FEED.csv.
+    /// Load the extract files in this folder instead of made-up people, and say what became of every row. A file is
+    /// called SOURCE.csv or SOURCE-FEED.csv.
     #[arg(long, value_name = "DIR")]
     extracts: Option<PathBuf>,
 
@@ -85,6 +96,9 @@ pub enum RunError {
     /// The made-up council could not be written.
     #[error(transparent)]
     Council(#[from] fc_synth::SynthError),
+    /// The tables on this machine failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
     /// The task that made the council broke off.
     #[error("Making the council broke off: {0}")]
     BrokeOff(#[from] JoinError),
@@ -112,10 +126,21 @@ impl Local {
     async fn serve(&self, today: Date, out: &mut impl Write) -> Result<(), RunError> {
         let options = Options { port: self.port, data: self.data.clone(), sources: self.sources.clone() };
         let mut stack = Stack::start(&options).await?;
+        let running = Running::note(stack.data.path(), &stack.dynamodb, &stack.s3, self.sources.as_deref());
+        let _running = running.map_err(|source| RunError::File { path: stack.data.path().to_owned(), source })?;
         let feeds = feeds(&stack);
+        let mut told = Told::default();
         let examples = match &self.extracts {
             Some(folder) => {
-                load_folder(&stack, &feeds, folder).await?;
+                let loaded = load_folder(&stack, &feeds, folder).await?;
+                for name in &loaded.ignored {
+                    // Somebody who has closed the terminal does not read any of this.
+                    let _ = writeln!(out, "not loaded: {name} (no source of that name is switched on)");
+                }
+                while let Ok(key) = stack.reports.try_recv() {
+                    told.tell(out, &stack, &key).await;
+                }
+                let _ = told.sum_up(out, &stack);
                 Vec::new()
             }
             None => self.load_made_up_people(&stack, &feeds, today).await?,
@@ -130,11 +155,12 @@ impl Local {
             .map_err(|source| RunError::File { path: drop.clone(), source })?
             .watch();
 
-        // Somebody who has closed the terminal does not read any of this.
         let _ = tell(out, &stack, &drop, &examples);
+        let resuming = (Arc::clone(&stack.ingest), stack.store.loads.clone(), names(&stack));
         tokio::select! {
             () = stopped() => {}
-            () = tell_reports(out, &mut stack) => {}
+            () = tell_reports(out, &mut stack, &mut told) => {}
+            () = resume_approved(&resuming.0, &resuming.1, &resuming.2) => {}
         }
         // What was begun is finished, so that kept data is whole. Ctrl-C again ends at once.
         tokio::select! {
@@ -157,9 +183,14 @@ impl Local {
         .await??;
         bar.finish_and_clear();
         if !loaded.exists() {
-            load_folder(stack, feeds, place.path()).await?;
-            std::fs::write(&loaded, format!("{}\n", council.people))
-                .map_err(|source| RunError::File { path: loaded, source })?;
+            let uploaded = load_folder(stack, feeds, place.path()).await?.feeds;
+            // Anything that is not whole is loaded again at the next start.
+            if all_applied(&stack.store.loads, &uploaded).await? {
+                std::fs::write(&loaded, format!("{}\n", council.people))
+                    .map_err(|source| RunError::File { path: loaded, source })?;
+            } else {
+                tracing::error!("not everybody was loaded; the next start tries again");
+            }
         }
         Ok(council.try_first)
     }
@@ -172,17 +203,40 @@ fn feeds(stack: &Stack) -> Feeds {
     }))
 }
 
+/// The feeds that files are taken for.
+fn names(stack: &Stack) -> Vec<FeedName> {
+    let feeds = stack.definitions.enabled().flat_map(|definition| &definition.feeds);
+    feeds.map(|feed| FeedName::new(feed.source.clone(), feed.feed.clone())).collect()
+}
+
+/// What a folder came to.
+struct Loaded {
+    /// The feeds that had a file.
+    feeds: Vec<FeedName>,
+    /// Names of what is in the folder and is no extract of a source that is switched on.
+    ignored: Vec<String>,
+}
+
 /// Uploads every extract in `folder`, and waits until all are loaded and matched.
-async fn load_folder(stack: &Stack, feeds: &Feeds, folder: &Path) -> Result<(), RunError> {
+async fn load_folder(stack: &Stack, feeds: &Feeds, folder: &Path) -> Result<Loaded, RunError> {
     let unreadable = |source| RunError::File { path: folder.to_owned(), source };
     let mut extracts = BTreeMap::new();
+    let mut loaded = Loaded { feeds: Vec::new(), ignored: Vec::new() };
     for entry in std::fs::read_dir(folder).map_err(unreadable)? {
         let path = entry.map_err(unreadable)?.path();
         let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        if let Some((source, feed)) = feeds.named(&name) {
-            extracts.insert(format!("{source}/{feed}/{name}"), path);
+        let known = feeds.named(&name).filter(|_| path.is_file());
+        let named = known.and_then(|(source, feed)| Some((SourceId::parse(source).ok()?, FeedId::parse(feed).ok()?)));
+        match named.map(|(source, feed)| FeedName::new(source, feed)) {
+            Some(feed) => {
+                extracts.insert(format!("{feed}/{name}"), path);
+                loaded.feeds.push(feed);
+            }
+            None if name.starts_with('.') => {}
+            None => loaded.ignored.push(name),
         }
     }
+    loaded.ignored.sort();
     if extracts.is_empty() {
         return Err(RunError::NoExtracts { folder: folder.to_owned(), names: feeds.file_names().join(", ") });
     }
@@ -198,7 +252,35 @@ async fn load_folder(stack: &Stack, feeds: &Feeds, folder: &Path) -> Result<(), 
         () = show_progress(stack, &bar) => {}
     }
     bar.finish_and_clear();
-    Ok(())
+    Ok(loaded)
+}
+
+/// Whether every one of these feeds is wholly applied, with nothing under way.
+async fn all_applied(table: &Table, feeds: &[FeedName]) -> Result<bool, StoreError> {
+    for name in feeds {
+        let feed = loads::feed(table, name).await?;
+        if feed.applied.is_none() || feed.pending.is_some() || !feed.waiting.is_empty() {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
+/// Lets loads go ahead that `family-context loads approve` has approved: it changes the table, and this process has the
+/// queue.
+async fn resume_approved(ingest: &LocalQueue, table: &Table, feeds: &[FeedName]) {
+    loop {
+        tokio::time::sleep(LOOK_FOR_APPROVED_EVERY).await;
+        for name in feeds {
+            match loads::feed(table, name).await {
+                Ok(feed) if feed.can_resume(Timestamp::now()) => {
+                    ingest.push(ToIngest::Resume(name.clone()).body().ok());
+                }
+                Ok(_) => {}
+                Err(error) => tracing::warn!(%error, "approved loads could not be looked for"),
+            }
+        }
+    }
 }
 
 /// Moves the bar until it is dropped. How much there is to do is known only as files are read.
@@ -244,6 +326,7 @@ fn tell(out: &mut impl Write, stack: &Stack, drop: &Path, examples: &[Example]) 
     )?;
     let tables = stack.store.tables().map(Table::name).join(", ");
     writeln!(out, "\nWhat is stored, for tools that speak DynamoDB: {} (tables {tables})", stack.dynamodb)?;
+    writeln!(out, "\nHow far each file has come: family-context loads --data {}", stack.data.path().display())?;
     writeln!(
         out,
         "\nTokens for the API: curl -d grant_type=client_credentials -d user=sam.social {}/token",
@@ -253,14 +336,55 @@ fn tell(out: &mut impl Write, stack: &Stack, drop: &Path, examples: &[Example]) 
     out.flush()
 }
 
-/// Says of each load report where it is.
-async fn tell_reports(out: &mut impl Write, stack: &mut Stack) {
+/// Says of each load report what it comes to, for as long as there are any.
+async fn tell_reports(out: &mut impl Write, stack: &mut Stack, told: &mut Told) {
     while let Some(key) = stack.reports.recv().await {
-        // Each report is written under its load and again as its feed's latest: one line is enough.
-        if key.ends_with("/latest.html") {
-            let file = stack.file_of(stack.store.reports.name(), &key);
-            let _ = writeln!(out, "load report: {}", file.display());
+        told.tell(out, stack, &key).await;
+    }
+}
+
+/// The load reports that were told, each once in each state.
+#[derive(Default)]
+struct Told(HashMap<String, LoadState>);
+
+impl Told {
+    /// Says what came of a file and where its report is; of one that was not applied, also why and what to do.
+    async fn tell(&mut self, out: &mut impl Write, stack: &Stack, key: &str) {
+        // Each report is written under its load and again as its feed's latest, as data and then as a page.
+        let Some(stem) = key.strip_suffix(".html").filter(|stem| !stem.ends_with("/latest")) else { return };
+        let Ok(report) = stack.store.reports.get(&format!("{stem}.json")).await else { return };
+        let Ok(report) = serde_json::from_slice::<Report>(&report) else { return };
+        // A load past its commit point is told when it is applied.
+        if report.state == LoadState::Applying || self.0.insert(stem.to_owned(), report.state) == Some(report.state) {
+            return;
         }
+        let page = stack.file_of(stack.store.reports.name(), key);
+        let _ = writeln!(
+            out,
+            "load report: {}/{} {}. {}. {}",
+            report.source,
+            report.feed,
+            state(report.state),
+            rows(&report),
+            page.display()
+        );
+        if report.state != LoadState::Applied {
+            for words in &report.words {
+                let _ = writeln!(out, "  {words}");
+            }
+        }
+        let _ = out.flush();
+    }
+
+    /// Says how many files are not in use, before the stack is called ready.
+    fn sum_up(&self, out: &mut impl Write, stack: &Stack) -> io::Result<()> {
+        let unused = |state: &&LoadState| matches!(state, LoadState::Held | LoadState::Refused);
+        let unused = self.0.values().filter(unused).count();
+        if unused > 0 {
+            writeln!(out, "\n{unused} of {} files are not in use: see above. To list or decide:", self.0.len())?;
+            writeln!(out, "  family-context loads --data {}", stack.data.path().display())?;
+        }
+        Ok(())
     }
 }
 

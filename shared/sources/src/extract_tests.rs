@@ -479,6 +479,18 @@ fn an_earlier_address_without_any_day_is_told_and_not_taken_for_a_home() {
 }
 
 #[test]
+fn the_parts_of_the_documentation_put_together_are_a_definition_that_reads_every_row() {
+    let page = include_str!("../../../docs/sources.md");
+    let ten_minutes = page.split_once("## Ten minutes").unwrap().1.split_once("## Every setting").unwrap().0;
+    let parts = ten_minutes.split("```toml\n").skip(1).map(|part| part.split_once("```").unwrap().0);
+    let text = parts.collect::<Vec<_>>().join("\n");
+    let definitions = Definitions::from_files([("probation.toml".to_owned(), text)]);
+    let definitions = definitions.unwrap_or_else(|problems| panic!("{problems:#?}"));
+    let report = report(&definitions.iter().next().unwrap().feeds[0], include_bytes!("../../../tests/data/sources/probation.csv"));
+    assert_eq!((report.rows, report.used, report.columns_ignored), (3, 3, vec!["Risk level".to_owned()]));
+}
+
+#[test]
 fn the_probation_example_of_the_documentation_reads_every_row() {
     let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/data/sources");
     let definitions = Definitions::load_dir(&dir).unwrap();

@@ -48,3 +48,6 @@ mod invariants;
 
 #[cfg(test)]
 mod binaries;
+
+#[cfg(test)]
+mod operator;
