@@ -363,13 +363,8 @@ impl Definition {
                 name == limited.name
                     || limited.group.is_some() && self.fact(name).is_some_and(|fact| fact.group == limited.group)
             };
-            let mut days: Vec<Option<Date>> = details
-                .involvements
-                .iter()
-                .flat_map(|i| &i.facts)
-                .filter(|f| counted(&f.name))
-                .map(|f| f.on)
-                .collect();
+            let mut days: Vec<Option<Date>> =
+                details.involvements.iter().flat_map(|i| &i.facts).filter(|f| counted(&f.name)).map(|f| f.on).collect();
             if days.len() <= most {
                 continue;
             }
@@ -940,7 +935,10 @@ impl Feed {
         for field in volatile.iter().filter(|field| **field != Field::AsOf) {
             file.note(
                 Some(section.line_of("volatile")),
-                format!("\"{}\" may not be volatile: it is shown, and what changed would never reach the page.", field.name()),
+                format!(
+                    "\"{}\" may not be volatile: it is shown, and what changed would never reach the page.",
+                    field.name()
+                ),
                 "Take it off the list. Only as_of may be there.",
             );
         }
@@ -1193,7 +1191,8 @@ fn read_fact_mappings(
         let line = table.line_of(if which.is_some() { "which" } else { "fact" });
         names.iter().for_each(|name| check(name, line));
         let otherwise = table.section("otherwise").map(|otherwise| {
-            let said = (otherwise.required_text("fact", "other_offences"), otherwise.required_text("value", "Records found"));
+            let said =
+                (otherwise.required_text("fact", "other_offences"), otherwise.required_text("value", "Records found"));
             check(&said.0, otherwise.line);
             otherwise.finish();
             said
@@ -1212,11 +1211,8 @@ fn read_fact_mappings(
         let values_of = |name: &String| {
             facts.iter().find(|known| known.name == *name).map(|known| known.values.clone()).unwrap_or_default()
         };
-        let agreed_facts: Vec<(String, Vec<String>)> = names
-            .iter()
-            .filter(|name| agreed.contains(name))
-            .map(|name| (name.clone(), values_of(name)))
-            .collect();
+        let agreed_facts: Vec<(String, Vec<String>)> =
+            names.iter().filter(|name| agreed.contains(name)).map(|name| (name.clone(), values_of(name))).collect();
         let stated = value.values.iter().flat_map(BTreeMap::values).filter(|meaning| *meaning != "*");
         let stated = stated.map(|meaning| (agreed_facts.clone(), meaning));
         let replacing = otherwise.iter().map(|(name, meaning)| (vec![(name.clone(), values_of(name))], meaning));

@@ -413,7 +413,8 @@ fn a_case_is_on_a_caseload_only_while_it_is_current() {
     let feed = feed("children_social_care", "people");
     let allocated = |status: &str, end: &str| {
         let row = format!("P1,Child,Barnaby,Quillfeather,14/02/2015,{status},W100000,01/02/2025,{end}");
-        let (_, person) = people(&feed, &csc("Case Status,Worker ID,Involvement Start,Involvement End", &row)).remove(0);
+        let (_, person) =
+            people(&feed, &csc("Case Status,Worker ID,Involvement Start,Involvement End", &row)).remove(0);
         person.allocated.len()
     };
     assert_eq!(allocated("Open", ""), 1);
@@ -422,7 +423,8 @@ fn a_case_is_on_a_caseload_only_while_it_is_current() {
     assert_eq!(allocated("Open", "28/02/2026"), 0, "handed over yesterday");
     let standard = self::feed("standard_safeguarding_dataset", "involvements");
     let header = "invo_person_id,invo_professional_id,invo_involvement_start_date,invo_involvement_end_date";
-    let of = |end: &str| people(&standard, format!("{header}\n1,W1,2025-02-01,{end}\n").as_bytes()).remove(0).1.allocated;
+    let of =
+        |end: &str| people(&standard, format!("{header}\n1,W1,2025-02-01,{end}\n").as_bytes()).remove(0).1.allocated;
     assert_eq!((of("").len(), of("2026-01-31").len()), (1, 0));
 }
 
@@ -465,7 +467,10 @@ fn police_offences_are_convictions_or_suspicions_of_the_agreed_types_and_others_
     );
     let unexplained = format!("{header}\nN1,Quillfeather,Rape,Z,2025-12-24,,,,,,,N\n");
     let report = report(&feed, unexplained.as_bytes());
-    assert!(report.blanked.iter().any(|b| b.column == "offence1_outcome" && b.reason == Reason::UnknownCode), "{report}");
+    assert!(
+        report.blanked.iter().any(|b| b.column == "offence1_outcome" && b.reason == Reason::UnknownCode),
+        "{report}"
+    );
     assert_eq!(facts(",,,,,,,,,N"), []);
 }
 
@@ -486,7 +491,10 @@ fn the_parts_of_the_documentation_put_together_are_a_definition_that_reads_every
     let text = parts.collect::<Vec<_>>().join("\n");
     let definitions = Definitions::from_files([("probation.toml".to_owned(), text)]);
     let definitions = definitions.unwrap_or_else(|problems| panic!("{problems:#?}"));
-    let report = report(&definitions.iter().next().unwrap().feeds[0], include_bytes!("../../../tests/data/sources/probation.csv"));
+    let report = report(
+        &definitions.iter().next().unwrap().feeds[0],
+        include_bytes!("../../../tests/data/sources/probation.csv"),
+    );
     assert_eq!((report.rows, report.used, report.columns_ignored), (3, 3, vec!["Risk level".to_owned()]));
 }
 
