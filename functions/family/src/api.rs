@@ -6,11 +6,11 @@ use crate::{
 };
 use axum::{
     Router,
-    extract::{Path, Query, State, rejection::QueryRejection},
+    extract::{Query, State, rejection::QueryRejection},
     routing::get,
 };
 use fc_access::Opening;
-use fc_http::{Answer, Problem, Signed};
+use fc_http::{Answer, Path, Problem, ProblemSent, Signed};
 use fc_model::PersonId;
 use serde::Deserialize;
 use utoipa::{
@@ -67,11 +67,11 @@ impl Asked {
     security(("token" = [])),
     responses(
         (status = 200, body = PersonPage),
-        (status = 400, description = "The purpose is needed, or is none"),
-        (status = 401, description = "No valid token"),
-        (status = 403, description = "No role that may look people up"),
-        (status = 404, description = "Nobody, or nobody this user may know of"),
-        (status = 503, description = "It cannot be recorded or read now: nothing is shown"),
+        (status = 400, body = ProblemSent, content_type = "application/problem+json", description = "The purpose is needed, or is none"),
+        (status = 401, body = ProblemSent, content_type = "application/problem+json", description = "No valid token"),
+        (status = 403, body = ProblemSent, content_type = "application/problem+json", description = "No role that may look people up"),
+        (status = 404, body = ProblemSent, content_type = "application/problem+json", description = "Nobody, or nobody this user may know of"),
+        (status = 503, body = ProblemSent, content_type = "application/problem+json", description = "It cannot be recorded or read now: nothing is shown"),
     ),
 )]
 async fn person(
@@ -95,11 +95,11 @@ async fn person(
     security(("token" = [])),
     responses(
         (status = 200, body = FamilyPage),
-        (status = 400, description = "The purpose is needed, or is none"),
-        (status = 401, description = "No valid token"),
-        (status = 403, description = "No role that may look people up"),
-        (status = 404, description = "Nobody, or nobody this user may know of"),
-        (status = 503, description = "It cannot be recorded or read now: nothing is shown"),
+        (status = 400, body = ProblemSent, content_type = "application/problem+json", description = "The purpose is needed, or is none"),
+        (status = 401, body = ProblemSent, content_type = "application/problem+json", description = "No valid token"),
+        (status = 403, body = ProblemSent, content_type = "application/problem+json", description = "No role that may look people up"),
+        (status = 404, body = ProblemSent, content_type = "application/problem+json", description = "Nobody, or nobody this user may know of"),
+        (status = 503, body = ProblemSent, content_type = "application/problem+json", description = "It cannot be recorded or read now: nothing is shown"),
     ),
 )]
 async fn relatives(
@@ -127,11 +127,11 @@ async fn relatives(
     security(("token" = [])),
     responses(
         (status = 200, body = ServicePage),
-        (status = 400, description = "The purpose is needed, or is none"),
-        (status = 401, description = "No valid token"),
-        (status = 403, description = "No role that may look people up"),
-        (status = 404, description = "No such service or person, or nobody this user may know of"),
-        (status = 503, description = "It cannot be recorded or read now: nothing is shown"),
+        (status = 400, body = ProblemSent, content_type = "application/problem+json", description = "The purpose is needed, or is none"),
+        (status = 401, body = ProblemSent, content_type = "application/problem+json", description = "No valid token"),
+        (status = 403, body = ProblemSent, content_type = "application/problem+json", description = "No role that may look people up"),
+        (status = 404, body = ProblemSent, content_type = "application/problem+json", description = "No such service or person, or nobody this user may know of"),
+        (status = 503, body = ProblemSent, content_type = "application/problem+json", description = "It cannot be recorded or read now: nothing is shown"),
     ),
 )]
 async fn service(

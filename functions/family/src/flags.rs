@@ -77,7 +77,12 @@ fn says(definition: &Definition, opened: &Opened<'_>, freshly: Freshly) -> (Flag
         let words = definition.says_coverage().unwrap_or_else(|| format!("Covers {}.", definition.says_period(as_of)));
         return (FlagState::OutsideCoverage, words);
     }
-    (FlagState::NoRecord, definition.says_no_record(as_of))
+    let mut words = definition.says_no_record(as_of);
+    if let Some(coverage) = definition.says_coverage() {
+        words.push(' ');
+        words.push_str(&coverage);
+    }
+    (FlagState::NoRecord, words)
 }
 
 /// A service that keeps a record of the person knows them, also when its extract says nothing of what it does.

@@ -132,8 +132,11 @@ pub async fn open_service(
 /// [`Refusal::NotFound`] for an id that is none; [`Refusal::NoRole`]; [`Refusal::NotRecorded`].
 pub async fn wrong_person(family: &Family, caller: &Caller, person: &str) -> Result<Disclosed<()>, Refusal> {
     let person = known(person)?;
-    fc_access::Rules::new(&family.definitions.council, &caller.user, (family.clock)())?;
-    let attempt = auditor(family).attempt(caller, Act::WrongPerson { person }).await?;
+    let act = Act::WrongPerson { person };
+    if let Err(refusal) = fc_access::Rules::new(&family.definitions.council, &caller.user, (family.clock)()) {
+        return Err(auditor(family).refused(caller, act, refusal).await);
+    }
+    let attempt = auditor(family).attempt(caller, act).await?;
     auditor(family).record(attempt, Outcome { result: "done".to_owned(), ..Outcome::default() }, ()).await
 }
 

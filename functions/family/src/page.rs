@@ -189,6 +189,8 @@ pub struct Family {
     pub same_address: Vec<PersonLine>,
     /// What living at one address does and does not mean; why there is no list when there is none.
     pub same_address_words: String,
+    /// The child to name as `child` when one of these people is opened; absent when there is none.
+    pub through: Option<String>,
 }
 
 /// A stated relative.
@@ -306,10 +308,10 @@ pub struct ContactShown {
     pub team: Option<String>,
     /// The team's inbox.
     pub team_inbox: Option<String>,
-    /// The day they left the council, when they have.
+    /// The day they left the council, when they have. Absent as long as it is still to come.
     #[schema(value_type = Option<String>, format = Date)]
     pub left: Option<Date>,
-    /// "Left on 3 March 2026. Ring the duty number instead."; empty otherwise.
+    /// "Dan Webb left on 3 March 2026. Ring ..."; the same with "leaves on" when the day is still to come; empty otherwise.
     pub left_words: String,
     /// Whether the staff directory filled in what the source does not say.
     pub from_staff_directory: bool,

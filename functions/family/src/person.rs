@@ -6,7 +6,11 @@ use crate::{
     read::Opened,
 };
 use fc_access::{PROTECTED, Sight, ask_words};
-use fc_model::{NameKind, Sex, person::ViewRecord};
+use fc_model::{
+    NameKind, Sex,
+    person::{Sourced, ViewRecord},
+};
+use std::cmp::Reverse;
 
 /// From this probability on, one link in a thousand is wrong.
 const ALMOST_CERTAIN: f64 = 0.999;
@@ -41,17 +45,17 @@ pub(crate) fn page(family: &Family, opened: &Opened<'_>, beside: page::Family) -
     });
     page.other_names = other_names(family, opened);
     page.addresses = addresses(family, opened);
-    page.phone = opened.said(family, &view.phones).next().map(|said| ContactPoint {
+    page.phone = newest(family, opened, &view.phones).map(|said| ContactPoint {
         value: said.value.as_str().to_owned(),
         words: said.value.display(),
         source: flags::source_named(family, &said.source),
-        as_of: said.as_of,
+        as_of: opened.as_of(said),
     });
-    page.email = opened.said(family, &view.emails).next().map(|said| ContactPoint {
+    page.email = newest(family, opened, &view.emails).map(|said| ContactPoint {
         value: said.value.as_str().to_owned(),
         words: said.value.as_str().to_owned(),
         source: flags::source_named(family, &said.source),
-        as_of: said.as_of,
+        as_of: opened.as_of(said),
     });
     page.joined = joined(family, opened);
     page
@@ -77,9 +81,19 @@ fn other_names(family: &Family, opened: &Opened<'_>) -> Vec<OtherName> {
     names
 }
 
+/// What was true most lately; of equally late ones, the one that matching put first.
+fn newest<'v, T>(family: &'v Family, opened: &'v Opened<'_>, said: &'v [Sourced<T>]) -> Option<&'v Sourced<T>> {
+    opened.said(family, said).min_by_key(|said| Reverse(opened.as_of(said)))
+}
+
+/// Current ones first, then by how lately they were known to be true.
 fn addresses(family: &Family, opened: &Opened<'_>) -> Vec<AddressShown> {
-    opened
-        .said(family, &opened.view.addresses)
+    let mut said: Vec<_> = opened.said(family, &opened.view.addresses).collect();
+    said.sort_by_key(|said| {
+        let address = &said.value;
+        Reverse((address.to.is_none(), address.to, opened.as_of(said), address.from))
+    });
+    said.into_iter()
         .map(|said| {
             let confidential = opened.is_confidential(&said.value);
             let line = said.value.display();
@@ -94,7 +108,7 @@ fn addresses(family: &Family, opened: &Opened<'_>) -> Vec<AddressShown> {
                 from: said.value.from,
                 to: said.value.to,
                 source: flags::source_named(family, &said.source),
-                as_of: said.as_of,
+                as_of: opened.as_of(said),
             }
         })
         .collect()

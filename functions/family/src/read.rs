@@ -5,8 +5,8 @@ use crate::{
     flags::{self, Freshly},
 };
 use fc_access::{Age, Attempt, Caller, Opening, PersonLine, Refusal, Rules, Sight, ask_words, today};
-use fc_model::{Address, PersonId, PersonView, SourceId, Summary, person::Sourced};
-use fc_sources::{AgeAnswer, FeedKind, Journey};
+use fc_model::{Address, Date, PersonId, PersonView, SourceId, Summary, person::Sourced};
+use fc_sources::{AgeAnswer, FeedKind};
 use fc_store::{
     StoreError,
     audit::Act,
@@ -17,6 +17,9 @@ use fc_store::{
 use jiff::Timestamp;
 use std::collections::BTreeMap;
 
+/// Reads of one person: of the id that was asked for, and of those it was merged into one after the other.
+const MOST_READS: usize = 5;
+
 /// A person who was read, and what may be seen of them.
 pub(crate) struct Opened<'a> {
     /// The head of the page.
@@ -25,6 +28,8 @@ pub(crate) struct Opened<'a> {
     pub(crate) sight: Sight,
     pub(crate) rules: Rules<'a>,
     pub(crate) age: Age,
+    /// The child through whom the user came, when it is another person and one the user may see.
+    pub(crate) child: Option<PersonView>,
     /// How fresh each source is.
     pub(crate) sources: BTreeMap<SourceId, Freshly>,
 }
@@ -43,44 +48,65 @@ pub(crate) async fn person<'a>(
 ) -> Result<(Attempt, Option<Opened<'a>>), Refusal> {
     let council = &family.definitions.council;
     let now = (family.clock)();
-    let rules = Rules::new(council, &caller.user, now)?;
-    opening.check(council)?;
-    // Only the child-first journey needs to see the child through whom an adult is reached.
-    let through = opening.child.as_ref().filter(|child| council.journey == Journey::ChildFirst && *child != id);
     let auditor = auditor(family);
-    let (attempt, view, child, sources) = tokio::join!(
+    let rules = match Rules::new(council, &caller.user, now) {
+        Ok(rules) => rules,
+        Err(refusal) => return Err(auditor.refused(caller, act, refusal).await),
+    };
+    opening.check(council)?;
+    let through = opening.child.as_ref().filter(|child| *child != id);
+    let (attempt, (view, child), sources) = tokio::join!(
         auditor.attempt(caller, act),
-        followed(family, id),
-        async {
-            match through {
-                Some(child) => followed(family, child).await,
-                None => Ok(None),
-            }
-        },
+        async { tokio::join!(followed(family, id), followed_if_any(family, through)) },
         freshness(family, now),
     );
     let (attempt, view, child, sources) = (attempt?, view?, child?, sources?);
-    let opened = view.and_then(|view| {
+    let reads = view.reads + child.reads;
+    // A child that the user may not know of is no reason to open anybody, and the answer does not tell which it is.
+    let child = child.view.filter(|child| rules.found(&child.summary) != Sight::Nothing);
+    let opened = view.view.filter(|_| through.is_none() || child.is_some()).and_then(|view| {
         let sight = rules.opened(&view, child.as_ref());
-        let line = line(family, &view, sight, &rules)?;
+        let line = line(family, &view, child.as_ref(), sight, &rules)?;
         let age = Age::of(&view.summary, rules.today);
-        Some(Opened { line, view, sight, rules, age, sources })
+        Some(Opened { line, view, sight, rules, age, child, sources })
     });
+    if opened.is_none() {
+        // Whether there was nobody, or somebody who must not be known of under this id or an earlier one, is not told by
+        // how much was read.
+        let most = MOST_READS * if through.is_some() { 2 } else { 1 };
+        for _ in reads..most {
+            people_reads::view(&family.store.people, &PersonId::random()).await?;
+        }
+    }
     Ok((attempt, opened))
 }
 
-/// A person's view. An id that was merged away leads to the one it became, in one more step and no further: matching
-/// points every merged id at the last.
-async fn followed(family: &Family, id: &PersonId) -> Result<Option<PersonView>, StoreError> {
-    let people = &family.store.people;
-    Ok(match people_reads::view(people, id).await? {
-        Standing::Here(view) => Some(view),
-        Standing::Gone => None,
-        Standing::MovedTo(survivor) => match people_reads::view(people, &survivor).await? {
-            Standing::Here(view) => Some(view),
-            Standing::MovedTo(_) | Standing::Gone => None,
-        },
-    })
+/// A person who was looked for, and how many reads that took.
+#[derive(Default)]
+struct Followed {
+    view: Option<PersonView>,
+    reads: usize,
+}
+
+async fn followed_if_any(family: &Family, id: Option<&PersonId>) -> Result<Followed, StoreError> {
+    match id {
+        Some(id) => followed(family, id).await,
+        None => Ok(Followed::default()),
+    }
+}
+
+/// A person's view. An id that was merged away leads to the one it became. Matching points every merged id at the last as
+/// long as it remembers it; where it does not any more, there is a step for every later merger.
+async fn followed(family: &Family, id: &PersonId) -> Result<Followed, StoreError> {
+    let mut at = id.clone();
+    for reads in 1..=MOST_READS {
+        match people_reads::view(&family.store.people, &at).await? {
+            Standing::Here(view) => return Ok(Followed { view: Some(view), reads }),
+            Standing::Gone => return Ok(Followed { view: None, reads }),
+            Standing::MovedTo(survivor) => at = survivor,
+        }
+    }
+    Ok(Followed { view: None, reads: MOST_READS })
 }
 
 /// How fresh each source on the page is: as old as the oldest of its feeds that say who is known and what is done.
@@ -109,22 +135,29 @@ async fn freshness(family: &Family, now: Timestamp) -> Result<BTreeMap<SourceId,
 }
 
 /// The head of the page; `None` for somebody who must not be known of.
-fn line(family: &Family, view: &PersonView, sight: Sight, rules: &Rules<'_>) -> Option<PersonLine> {
+fn line(
+    family: &Family,
+    view: &PersonView,
+    child: Option<&PersonView>,
+    sight: Sight,
+    rules: &Rules<'_>,
+) -> Option<PersonLine> {
     let mut summary: Summary = view.summary.clone();
     if let Some(address) = &mut summary.address {
-        address.confidential = is_confidential(view, address);
+        address.confidential = is_confidential(view, child, address);
     }
     PersonLine::of(&summary, sight, rules, &family.definitions.council.cms, &ask_words(&family.definitions))
 }
 
-/// Whether an address is one that any source marks confidential: a refuge does not become public because the school has
-/// it too.
-fn is_confidential(view: &PersonView, address: &Address) -> bool {
-    address.confidential || confidential(view).any(|hidden| hidden.may_be(address))
+/// Whether an address is one that any source marks confidential, for the person or for the child through whom they were
+/// reached: a refuge does not become public because the school has it too, nor a foster home on the carer's page.
+fn is_confidential(view: &PersonView, child: Option<&PersonView>, address: &Address) -> bool {
+    address.confidential || confidential(view, child).any(|hidden| hidden.may_be(address))
 }
 
-fn confidential(view: &PersonView) -> impl Iterator<Item = &Address> {
-    view.addresses.iter().map(|said| &said.value).filter(|address| address.confidential)
+fn confidential<'v>(view: &'v PersonView, child: Option<&'v PersonView>) -> impl Iterator<Item = &'v Address> {
+    let said = view.addresses.iter().chain(child.into_iter().flat_map(|child| &child.addresses));
+    said.map(|said| &said.value).filter(|address| address.confidential)
 }
 
 impl Opened<'_> {
@@ -146,14 +179,19 @@ impl Opened<'_> {
             .is_some_and(|definition| definition.enabled && self.age.shows(definition.ages) == AgeAnswer::Shown)
     }
 
-    /// Whether an address is confidential.
+    /// Whether an address is confidential, whoever lives there.
     pub(crate) fn is_confidential(&self, address: &Address) -> bool {
-        is_confidential(&self.view, address)
+        is_confidential(&self.view, self.child.as_ref(), address)
+    }
+
+    /// The day something was true: as its source says, otherwise the day of the source's last update, which says it still.
+    pub(crate) fn as_of<T>(&self, said: &Sourced<T>) -> Option<Date> {
+        said.as_of.or_else(|| self.sources.get(&said.source)?.as_of)
     }
 
     /// Keyed hashes of the households at confidential addresses.
     pub(crate) fn confidential_households(&self, family: &Family) -> Vec<String> {
-        let keys = confidential(&self.view).flat_map(Address::place_keys);
+        let keys = confidential(&self.view, self.child.as_ref()).flat_map(Address::place_keys);
         keys.map(|key| people::household_hash(&family.store.key, &key)).collect()
     }
 }

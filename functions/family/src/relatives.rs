@@ -7,7 +7,10 @@ use crate::{
 };
 use fc_access::{PersonLine, Refusal, Sight, ask_words};
 use fc_model::{PersonId, RecordHandle, Summary, person::Household};
-use fc_store::{StoreError, people::Occupant, people_reads};
+use fc_store::{
+    StoreError,
+    people_reads::{self, Occupants},
+};
 use std::collections::BTreeSet;
 use tokio::task::JoinSet;
 
@@ -15,8 +18,8 @@ use tokio::task::JoinSet;
 const MOST_STATED: usize = 60;
 /// Households that are asked, the current and newest first: two addresses, each known by number and by postcode.
 const MOST_HOUSEHOLDS: usize = 4;
-/// People read of a household.
-const MOST_OCCUPANTS: u32 = 24;
+/// Items read of a household: people, and what is left for 30 days of those who moved out of the records.
+const MOST_OCCUPANTS: u32 = 40;
 /// More people than this at one address at one time are a care home, a hostel or a shared house: not listed.
 const COMMUNAL: usize = 12;
 
@@ -39,13 +42,20 @@ pub(crate) async fn of(family: &Family, opened: &Opened<'_>) -> Result<page::Fam
     let (located, occupants) = (located?, occupants?);
 
     let line = |summary: &Summary, sight: Sight| {
-        PersonLine::of(summary, sight, &opened.rules, &family.definitions.council.cms, &ask_words(&family.definitions))
+        // Where somebody is kept safe is not told by where their carer or their mother lives.
+        let mut summary = summary.clone();
+        if let Some(address) = &mut summary.address {
+            address.confidential = opened.is_confidential(address);
+        }
+        PersonLine::of(&summary, sight, &opened.rules, &family.definitions.council.cms, &ask_words(&family.definitions))
     };
     let mut stated: Vec<Relative> = Vec::new();
     for said in opened.said(family, &opened.view.relationships) {
         // Somebody who must not be known of, and somebody of whom no record is here, are left out alike.
-        let Some((_, found)) = located.iter().find(|(handle, _)| *handle == said.value.related) else { continue };
-        let Some(person) = line(&found.summary, opened.rules.relative(&found.summary)) else { continue };
+        let related = &said.value.related;
+        let Some((_, found)) = located.iter().find(|(handle, _)| handle == related) else { continue };
+        let sight = opened.rules.relative(&found.summary, related, &opened.view, opened.child.as_ref());
+        let Some(person) = line(&found.summary, sight) else { continue };
         let relationship = &said.value.relationship;
         let twice = stated.iter().any(|known| known.person.id == person.id && known.relationship == relationship.words);
         if found.person == opened.view.id || twice {
@@ -64,8 +74,7 @@ pub(crate) async fn of(family: &Family, opened: &Opened<'_>) -> Result<page::Fam
     let (mut others, communal) = together(opened, &asked, occupants);
     others
         .retain(|other| other.id != opened.view.id && stated.iter().all(|known| known.person.id != other.id.as_str()));
-    let same_address: Vec<PersonLine> =
-        others.iter().filter_map(|other| line(other, opened.rules.housemate(other))).collect();
+    let same_address: Vec<PersonLine> = others.iter().filter_map(|other| line(other, Sight::Open)).collect();
     let cms = &family.definitions.council.cms;
     Ok(page::Family {
         stated,
@@ -80,6 +89,7 @@ pub(crate) async fn of(family: &Family, opened: &Opened<'_>) -> Result<page::Fam
             (true, false, true) => NOBODY_ELSE.to_owned(),
         },
         same_address,
+        through: opened.rules.through(&opened.view, opened.child.as_ref()).map(|child| child.id.to_string()),
     })
 }
 
@@ -99,13 +109,13 @@ fn households(family: &Family, opened: &Opened<'_>) -> Vec<Household> {
 }
 
 /// Who is in each household, in the order asked.
-async fn occupants(family: &Family, asked: &[Household]) -> Result<Vec<Vec<Occupant>>, StoreError> {
+async fn occupants(family: &Family, asked: &[Household]) -> Result<Vec<Occupants>, StoreError> {
     let mut reading = JoinSet::new();
     for (place, stay) in asked.iter().enumerate() {
         let (people, key) = (family.store.people.clone(), stay.key.clone());
         reading.spawn(async move { (place, people_reads::household(&people, &key, MOST_OCCUPANTS).await) });
     }
-    let mut found: Vec<Vec<Occupant>> = asked.iter().map(|_| Vec::new()).collect();
+    let mut found: Vec<Occupants> = asked.iter().map(|_| Occupants::default()).collect();
     while let Some(read) = reading.join_next().await {
         let (place, occupants) = read.map_err(|_| StoreError::Unavailable {
             operation: "Query",
@@ -117,23 +127,22 @@ async fn occupants(family: &Family, asked: &[Household]) -> Result<Vec<Vec<Occup
     Ok(found)
 }
 
-/// The people who lived there at the same time, and whether an address was left out because many do.
-fn together(opened: &Opened<'_>, asked: &[Household], occupants: Vec<Vec<Occupant>>) -> (Vec<Summary>, bool) {
+/// The people who lived there at the same time, and whether an address was left out because many do. Whoever is protected
+/// is neither listed nor counted: the list, and that there is none, would tell where they live.
+fn together(opened: &Opened<'_>, asked: &[Household], occupants: Vec<Occupants>) -> (Vec<Summary>, bool) {
     let mut listed: Vec<Summary> = Vec::new();
     let mut left_out: BTreeSet<PersonId> = BTreeSet::new();
     let mut communal = false;
     for (stay, occupants) in asked.iter().zip(occupants) {
-        let full = occupants.len() >= MOST_OCCUPANTS as usize;
         let ours: Vec<&Household> = opened.view.households.iter().filter(|own| own.key == stay.key).collect();
-        let shared = |occupant: &Occupant| {
-            occupant.stays.iter().any(|theirs| ours.iter().any(|own| theirs.key == own.key && theirs.overlaps(own)))
-        };
+        let shared = |theirs: &Household| ours.iter().any(|own| theirs.key == own.key && theirs.overlaps(own));
         let beside: Vec<Summary> = occupants
+            .here
             .into_iter()
-            .filter(|occupant| shared(occupant) && opened.rules.housemate(&occupant.summary) != Sight::Nothing)
+            .filter(|occupant| opened.rules.may_list_housemate(&occupant.summary) && occupant.stays.iter().any(shared))
             .map(|occupant| occupant.summary)
             .collect();
-        if full || beside.len() > COMMUNAL {
+        if occupants.more || beside.len() > COMMUNAL {
             communal = true;
             left_out.extend(beside.into_iter().map(|person| person.id));
         } else {

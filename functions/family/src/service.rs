@@ -6,7 +6,7 @@ use crate::{
     read::Opened,
 };
 use fc_access::{PROTECTED, Refusal, in_words};
-use fc_model::{Contact, Email, Involvement, Phone, ServiceId, Staff, StaffId, person::Sourced};
+use fc_model::{Contact, Date, Email, Involvement, Phone, ServiceId, Staff, StaffId, person::Sourced};
 use fc_sources::Definition;
 use fc_store::{people, people_reads};
 use std::collections::BTreeMap;
@@ -70,6 +70,7 @@ fn part(opened: &Opened<'_>, definition: &Definition, staff: &BTreeMap<StaffId, 
         .map(|said| InvolvementShown {
             organisation: said.value.organisation.clone(),
             contact: contact(
+                opened.rules.today,
                 definition,
                 &said.value.contact,
                 worker(opened, definition, said).and_then(|id| staff.get(&id)),
@@ -79,7 +80,7 @@ fn part(opened: &Opened<'_>, definition: &Definition, staff: &BTreeMap<StaffId, 
             last_interaction: said.value.last_interaction,
             current: said.value.current.filter(|_| definition.shows_current),
             facts: facts(definition, &said.value, flag.last_updated),
-            as_of: said.as_of,
+            as_of: opened.as_of(said),
         })
         .collect();
     ServicePart {
@@ -93,9 +94,10 @@ fn part(opened: &Opened<'_>, definition: &Definition, staff: &BTreeMap<StaffId, 
 }
 
 /// Whom to ring: what the source says, filled from the staff directory, which alone knows who has left.
-fn contact(definition: &Definition, said: &Contact, staff: Option<&Staff>) -> ContactShown {
+fn contact(today: Date, definition: &Definition, said: &Contact, staff: Option<&Staff>) -> ContactShown {
     let listed = staff.map(|staff| &staff.contact);
-    let left = staff.and_then(|staff| staff.left);
+    let leaving = staff.and_then(|staff| staff.left);
+    let left = leaving.filter(|day| *day < today);
     let text = |own: &Option<String>, theirs: fn(&Contact) -> &Option<String>| {
         own.clone().or_else(|| listed.and_then(|listed| theirs(listed).clone()))
     };
@@ -106,14 +108,14 @@ fn contact(definition: &Definition, said: &Contact, staff: Option<&Staff>) -> Co
     let email: Option<Email> =
         said.email.clone().or_else(|| listed.and_then(|listed| listed.email.clone())).filter(|_| left.is_none());
     let team_inbox = said.team_inbox.clone().or_else(|| listed.and_then(|listed| listed.team_inbox.clone()));
-    let left_words = left.map_or_else(String::new, |day| {
-        format!(
-            "{} left on {}. Ring {} on {}.",
-            name.as_deref().unwrap_or("This worker"),
-            in_words(day),
-            definition.duty.team,
-            definition.duty.phone,
-        )
+    let left_words = leaving.map_or_else(String::new, |day| {
+        let (who, day) = (name.as_deref().unwrap_or("This worker"), in_words(day));
+        let (team, phone) = (&definition.duty.team, &definition.duty.phone);
+        if left.is_some() {
+            format!("{who} left on {day}. Ring {team} on {phone}.")
+        } else {
+            format!("{who} leaves on {day}. After that, ring {team} on {phone}.")
+        }
     });
     let empty = |field| if left.is_some() { String::new() } else { definition.says_empty(field) };
     ContactShown {
@@ -136,8 +138,9 @@ fn contact(definition: &Definition, said: &Contact, staff: Option<&Staff>) -> Co
 }
 
 /// Every fact of the definition, whether or not there is a record of it: each with its own coverage, since that differs
-/// from fact to fact (product.md 4).
-fn facts(definition: &Definition, said: &Involvement, as_of: Option<jiff::civil::Date>) -> Vec<FactShown> {
+/// from fact to fact (product.md 4). What happened before the days that a fact covers is no record of it: the extract may
+/// hold more, and not of everybody.
+fn facts(definition: &Definition, said: &Involvement, as_of: Option<Date>) -> Vec<FactShown> {
     definition
         .facts
         .iter()
@@ -159,6 +162,7 @@ fn facts(definition: &Definition, said: &Involvement, as_of: Option<jiff::civil:
                 .facts
                 .iter()
                 .filter(|stated| stated.name == fact.name)
+                .filter(|stated| stated.on.zip(period).is_none_or(|(on, from)| on >= from))
                 .map(|stated| shown(stated.value.clone(), stated.on))
                 .collect();
             if known.is_empty() {

@@ -3,11 +3,11 @@
 use crate::{Query, Results, Search, Typed, find, load, save};
 use axum::{
     Router,
-    extract::{Path, State},
+    extract::State,
     routing::{get, post},
 };
 use fc_family::api::Token;
-use fc_http::{Answer, Json, Problem, Signed};
+use fc_http::{Answer, Json, Path, Problem, ProblemSent, Signed};
 use serde::Serialize;
 use utoipa::{OpenApi, ToSchema};
 
@@ -43,12 +43,12 @@ pub struct KeptResults {
     security(("token" = [])),
     responses(
         (status = 200, body = KeptResults),
-        (status = 400, description = "Nothing to search for, or malformed"),
-        (status = 401, description = "No valid token"),
-        (status = 403, description = "No role that may look people up"),
-        (status = 413, description = "Body too large"),
-        (status = 415, description = "Body is not JSON"),
-        (status = 503, description = "It cannot be recorded or read now: nothing is shown"),
+        (status = 400, body = ProblemSent, content_type = "application/problem+json", description = "Nothing to search for, or malformed"),
+        (status = 401, body = ProblemSent, content_type = "application/problem+json", description = "No valid token"),
+        (status = 403, body = ProblemSent, content_type = "application/problem+json", description = "No role that may look people up"),
+        (status = 413, body = ProblemSent, content_type = "application/problem+json", description = "Body too large"),
+        (status = 415, body = ProblemSent, content_type = "application/problem+json", description = "Body is not JSON"),
+        (status = 503, body = ProblemSent, content_type = "application/problem+json", description = "It cannot be recorded or read now: nothing is shown"),
     ),
 )]
 async fn search_people(
@@ -73,10 +73,10 @@ async fn search_people(
     security(("token" = [])),
     responses(
         (status = 200, body = KeptResults),
-        (status = 401, description = "No valid token"),
-        (status = 403, description = "No role that may look people up"),
-        (status = 404, description = "Not this user's, expired, or never was"),
-        (status = 503, description = "It cannot be recorded or read now: nothing is shown"),
+        (status = 401, body = ProblemSent, content_type = "application/problem+json", description = "No valid token"),
+        (status = 403, body = ProblemSent, content_type = "application/problem+json", description = "No role that may look people up"),
+        (status = 404, body = ProblemSent, content_type = "application/problem+json", description = "Not this user's, expired, or never was"),
+        (status = 503, body = ProblemSent, content_type = "application/problem+json", description = "It cannot be recorded or read now: nothing is shown"),
     ),
 )]
 async fn search_again(

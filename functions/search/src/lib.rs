@@ -21,7 +21,7 @@ use fc_access::{
     Auditor, Caller, Clock, Disclosed, PROTECTED, PersonLine, Refusal, Rules, Sight, ask_words, in_words, today,
 };
 use fc_model::{
-    PartialDate, PersonId, Summary,
+    BirthDate, PartialDate, PersonId, Summary,
     search_keys::{Filed, Lookup, Means, lookups},
 };
 use fc_sources::{Council, Definitions, FeedKind};
@@ -31,13 +31,31 @@ use fc_store::{
     loads, people, people_reads,
 };
 use rank::Wanted;
-use std::{collections::HashMap, sync::Arc};
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Arc,
+};
 use tokio::task::JoinSet;
 
-/// Summaries read for one search (design.md 6).
-const CANDIDATES: usize = 16;
 /// People shown for one search. Fewer than are read, so that a few who must not be shown leave no gap that would tell.
 pub const SHOWN: usize = 12;
+
+/// How much one search reads. An entry is about 120 bytes, a read unit 8 KiB of them, and a summary half a unit: both
+/// together stay within 30 units, whatever is typed (design.md 8).
+#[derive(Debug, Clone, Copy)]
+struct Reach {
+    /// Entries, of all partitions together.
+    entries: u32,
+    /// Summaries.
+    summaries: usize,
+}
+
+/// Who matches may nearly always be shown, so few summaries are enough (design.md 6).
+const EVERYONE: Reach = Reach { entries: 1200, summaries: 16 };
+/// An entry does not say whose caseload a child is on, so that more summaries are read, and fewer entries.
+const OWN_CASELOAD: Reach = Reach { entries: 500, summaries: 40 };
+/// Entries read from one partition: whoever is further down than this is not the one meant.
+const MOST_ENTRIES: u32 = 700;
 /// People with one case ID: more than one is a mistake in the source, and this many is no case ID.
 const SAME_CASE: u32 = 8;
 
@@ -60,17 +78,21 @@ impl std::fmt::Debug for Search {
 
 /// Finds people, and records who was shown.
 ///
-/// At most 7 queries and one batch of [`CANDIDATES`] summaries. The calls made depend on what was typed and on whether
-/// anybody is shown, never on whether somebody hidden is there.
+/// At most 7 queries and one batch of summaries. The calls made depend on what was typed and on whether anybody is shown,
+/// never on whether somebody hidden is there.
 ///
 /// # Errors
 /// Every [`Refusal`] but `NotFound` and `PurposeNeeded`: finding nobody is an answer.
 pub async fn find(search: &Search, caller: &Caller, query: &Query) -> Result<Disclosed<Results>, Refusal> {
-    let rules = Rules::new(&search.definitions.council, &caller.user, (search.clock)())?;
-    offered(&search.definitions.council, query)?;
+    let council = &search.definitions.council;
     let auditor = Auditor::new(search.store.audit.clone(), search.clock);
-    let attempt = auditor.attempt(caller, Act::Search { terms: query.terms() });
-    let (attempt, candidates) = tokio::join!(attempt, candidates(search, query));
+    let act = Act::Search { terms: query.terms() };
+    let rules = Rules::new(council, &caller.user, (search.clock)());
+    let rules = match rules.and_then(|rules| offered(council, query).map(|()| rules)) {
+        Ok(rules) => rules,
+        Err(refusal) => return Err(auditor.refused(caller, act, refusal).await),
+    };
+    let (attempt, candidates) = tokio::join!(auditor.attempt(caller, act), candidates(search, &rules, query));
     let (attempt, candidates) = (attempt?, candidates?);
 
     let summaries = people_reads::summaries(&search.store.people, &candidates.best).await?;
@@ -99,49 +121,72 @@ fn offered(council: &Council, query: &Query) -> Result<(), Refusal> {
     }
 }
 
-/// Who might be meant: the best few, and whether there are more.
+/// Who might be meant: the best few, those of them who were found by a name, and whether there are more whom the user may
+/// see.
 struct Candidates {
     best: Vec<PersonId>,
+    by_name: HashSet<PersonId>,
     more: bool,
 }
 
-async fn candidates(search: &Search, query: &Query) -> Result<Candidates, StoreError> {
+async fn candidates(search: &Search, rules: &Rules<'_>, query: &Query) -> Result<Candidates, StoreError> {
     if let Some(case) = &query.case_id {
         let pk = people::case_pk(&search.store.key, case);
         let best = people_reads::with_case_id(&search.store.people, &pk, SAME_CASE).await?;
-        return Ok(Candidates { best, more: false });
+        return Ok(Candidates { best, by_name: HashSet::new(), more: false });
     }
+    let reach = if rules.is_limited_to_caseload() { OWN_CASELOAD } else { EVERYONE };
     let mut reading = JoinSet::new();
-    for lookup in lookups(&query.surname, &query.forename, query.date_of_birth) {
+    for (lookup, limit) in shared_out(lookups(&query.surname, &query.forename, query.date_of_birth), reach.entries) {
         let (people, key) = (search.store.people.clone(), search.store.key.clone());
-        reading.spawn(async move { people_reads::entries(&people, &key, &lookup.pk, most(&lookup)).await });
+        reading.spawn(async move { (people_reads::entries(&people, &key, &lookup.pk, limit).await, lookup.means) });
     }
-    let (mut filed, mut more): (Vec<Filed>, bool) = (Vec::new(), false);
+    let (mut filed, mut by_name, mut more): (Vec<Filed>, _, _) = (Vec::new(), HashSet::new(), false);
     while let Some(read) = reading.join_next().await {
         // A read that panicked or was cancelled is a failed read: never a person less.
-        let entries = read.map_err(|_| StoreError::Unavailable {
+        let (entries, means) = read.map_err(|_| StoreError::Unavailable {
             operation: "Query",
             place: search.store.people.name().to_owned(),
             reason: "the read did not end".to_owned(),
-        })??;
+        })?;
+        let entries = entries?;
+        // The youngest come first, so whoever was not read is no younger than the last who was.
+        more |= entries.more && entries.filed.last().is_some_and(|last| rules.may_find_born(last.birth));
+        if !matches!(means, Means::Birth | Means::BirthSwapped) {
+            by_name.extend(entries.filed.iter().map(|entry| entry.person.clone()));
+        }
         filed.extend(entries.filed);
-        more |= entries.more;
     }
     let mut best = rank::best(&Wanted::of(query), &filed);
-    more |= best.len() > CANDIDATES;
-    best.truncate(CANDIDATES);
-    Ok(Candidates { best, more })
+    // Whom the user may not find by their age does not push out, and does not count as more than are shown, whom they may.
+    // They come last instead of not at all: one who died as a child is found at the age they reached.
+    let born: HashMap<_, _> = filed.iter().map(|entry| (&entry.person, entry.birth)).collect();
+    let may_find = |person: &PersonId| rules.may_find_born(born.get(person).copied().flatten());
+    best.sort_by_key(|person| !may_find(person));
+    more |= best.iter().skip(reach.summaries).any(may_find);
+    best.truncate(reach.summaries);
+    // Of those who were not read nobody knows whether they are on the user's own caseload.
+    Ok(Candidates { best, by_name, more: more && !rules.is_limited_to_caseload() })
 }
 
-/// Entries read from one partition. An entry is about 80 bytes and a read unit 8 KiB of them, so all together, beside 8
-/// units for the summaries, stay within 30 units (design.md 8). The youngest come first.
-fn most(lookup: &Lookup) -> u32 {
-    match lookup.means {
-        Means::Sound | Means::Surname => 700,
-        Means::SurnameFirstLetterWrong => 500,
-        Means::SurnamePart | Means::Birth => 200,
-        _ => 100,
-    }
+/// How many entries to read from each partition, the youngest first: a share of them all by what it promises, so that no
+/// search costs more than another however many partitions it reads.
+fn shared_out(lookups: Vec<Lookup>, entries: u32) -> Vec<(Lookup, u32)> {
+    let share = |lookup: &Lookup| match lookup.means {
+        Means::Sound | Means::Surname => 7,
+        Means::SurnameFirstLetterWrong => 5,
+        Means::Birth => 3,
+        Means::SurnamePart => 2,
+        _ => 1,
+    };
+    let all: u32 = lookups.iter().map(share).sum();
+    lookups
+        .into_iter()
+        .map(|lookup| {
+            let limit = (entries * share(&lookup) / all).min(MOST_ENTRIES);
+            (lookup, limit)
+        })
+        .collect()
 }
 
 /// What may be shown of the summaries that were read, which are authoritative for every name, date and protection.
@@ -150,21 +195,26 @@ fn show(search: &Search, rules: &Rules<'_>, query: &Query, candidates: &Candidat
     let (cms, ask) = (&search.definitions.council.cms, ask_words(&search.definitions));
     let mut matches: Vec<_> = summaries
         .iter()
-        .filter(|summary| rules.found(summary) != Sight::Nothing)
-        .filter_map(|summary| Some((wanted.matches(summary)?, summary)))
+        .filter_map(|summary| match rules.found(summary) {
+            Sight::Open => Some((wanted.matches(summary)?, summary.birth, summary)),
+            // Neither found by a date of birth, nor placed by it.
+            Sight::Withheld if query.case_id.is_some() || candidates.by_name.contains(&summary.id) => {
+                Some((wanted.matches_withheld(summary)?, None, summary))
+            }
+            Sight::Withheld | Sight::Nothing => None,
+        })
         .collect();
-    matches.sort_by(|(a, one), (b, other)| {
-        b.band.cmp(&a.band).then_with(|| youngest_first(one, other)).then_with(|| one.id.cmp(&other.id))
+    matches.sort_by(|(a, a_born, one), (b, b_born, other)| {
+        b.band.cmp(&a.band).then_with(|| youngest_first(*a_born, *b_born)).then_with(|| one.id.cmp(&other.id))
     });
     let more = candidates.more || matches.len() > SHOWN;
     let people: Vec<Found> = matches
         .into_iter()
         .take(SHOWN)
-        .filter_map(|(matched, summary)| {
+        .filter_map(|(matched, _, summary)| {
             let sight = rules.found(summary);
             let person = PersonLine::of(summary, sight, rules, cms, &ask)?;
-            let matched_by = matched.by.filter(|_| sight == Sight::Open);
-            Some(Found { person, matched_by })
+            Some(Found { person, matched_by: matched.by })
         })
         .collect();
     Results {
@@ -187,8 +237,8 @@ fn show(search: &Search, rules: &Rules<'_>, query: &Query, candidates: &Candidat
 }
 
 /// An unborn child comes before a baby, and a person of unknown birth date last.
-fn youngest_first(one: &Summary, other: &Summary) -> std::cmp::Ordering {
-    let born = |summary: &Summary| summary.birth.map(|birth| birth.date.earliest());
+fn youngest_first(one: Option<BirthDate>, other: Option<BirthDate>) -> std::cmp::Ordering {
+    let born = |birth: Option<BirthDate>| birth.map(|birth| birth.date.earliest());
     born(other).cmp(&born(one))
 }
 
@@ -241,5 +291,26 @@ fn born_roughly(date: PartialDate) -> String {
     match date.month() {
         Some(month) => format!("{month:02}/{}", date.year()),
         None => date.year().to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_search_reads_more_entries_than_another() {
+        let born = "2015-03-02".parse().ok();
+        for (surname, forename, born) in [
+            ("Khan", "Mohammed", None),
+            ("Robertson-Pryce-Davies", "", born),
+            ("Robertson-Pryce-Davies", "Katharine", born),
+            ("Smith", "", None),
+            ("", "", born),
+        ] {
+            let limits = shared_out(lookups(surname, forename, born), EVERYONE.entries);
+            let most: u32 = limits.iter().map(|(_, limit)| limit).sum();
+            assert!(most <= EVERYONE.entries && limits.iter().all(|(_, limit)| *limit >= 30), "{forename} {surname}");
+        }
     }
 }

@@ -12,5 +12,6 @@ async fn main() -> Result<(), lambda_http::Error> {
         definitions: Arc::new(Definitions::from_environment()?),
         clock: jiff::Timestamp::now,
     };
-    lambda_http::run(fc_search::router(search)).await
+    let routes = fc_http::roles_in(fc_search::router(search), fc_access::RolesClaim::from_environment());
+    lambda_http::run(routes).await
 }

@@ -2,6 +2,7 @@
 //! person, and nothing is hidden for a low score alone that was typed right.
 
 use crate::Query;
+use fc_access::shown_name;
 use fc_model::{CaseId, Name, NameKind, PartialDate, PersonId, Summary, fold, nicknames, search_keys::Filed};
 use std::collections::HashMap;
 
@@ -102,14 +103,26 @@ impl Wanted {
         }
     }
 
+    /// How somebody whose details are withheld matches: by the name that is shown, or by the case ID. Another name or the
+    /// date of birth would tell, by whether it finds them, what is not shown.
+    #[must_use]
+    pub fn matches_withheld(&self, person: &Summary) -> Option<Match> {
+        if let Some(case) = &self.case_id {
+            return has_case(person, case);
+        }
+        if self.surname.is_empty() {
+            return None;
+        }
+        let name = shown_name(person)?;
+        let band = band(self.score(&name.surname_tokens(), &name.forename_tokens(), None)?);
+        Some(Match { band, by: None })
+    }
+
     /// How a person matches, by any of their names; `None` when they are not the one meant.
     #[must_use]
     pub fn matches(&self, person: &Summary) -> Option<Match> {
         if let Some(case) = &self.case_id {
-            let same = |id: &CaseId| {
-                fold::joined(id.as_str()).replace(' ', "") == fold::joined(case.as_str()).replace(' ', "")
-            };
-            return person.case_ids.iter().any(same).then_some(Match { band: 0, by: None });
+            return has_case(person, case);
         }
         let birth = person.birth.map(|birth| birth.date);
         let score = |name: &Name| self.score(&name.surname_tokens(), &name.forename_tokens(), birth).map(band);
@@ -146,6 +159,11 @@ impl Wanted {
             }
         }
     }
+}
+
+fn has_case(person: &Summary, case: &CaseId) -> Option<Match> {
+    let packed = |id: &CaseId| fold::joined(id.as_str()).replace(' ', "");
+    person.case_ids.iter().any(|id| packed(id) == packed(case)).then_some(Match { band: 0, by: None })
 }
 
 fn kind(name: &Name) -> &'static str {

@@ -1,8 +1,11 @@
 //! Searches under opaque ids, so that names reach no address, history or access log.
 
 use crate::{Query, Search};
-use fc_access::{Caller, Refusal, Rules};
-use fc_store::sessions::{SavedSearch, Sessions};
+use fc_access::{Auditor, Caller, Refusal, Rules};
+use fc_store::{
+    audit::{Act, Terms},
+    sessions::{SavedSearch, Sessions},
+};
 use jiff::SignedDuration;
 
 /// How long a search may be gone back to: a working day.
@@ -27,7 +30,10 @@ pub async fn save(search: &Search, caller: &Caller, query: &Query) -> Result<Str
 /// [`Refusal::NotFound`] when it is somebody else's, has expired or never was.
 pub async fn load(search: &Search, caller: &Caller, id: &str) -> Result<Query, Refusal> {
     let now = (search.clock)();
-    Rules::new(&search.definitions.council, &caller.user, now)?;
+    if let Err(refusal) = Rules::new(&search.definitions.council, &caller.user, now) {
+        let auditor = Auditor::new(search.store.audit.clone(), search.clock);
+        return Err(auditor.refused(caller, Act::Search { terms: Terms::default() }, refusal).await);
+    }
     let found = Sessions::of(&search.store).search::<Query>(id, &caller.user.id, now).await?;
     found.map(|saved| saved.content).ok_or(Refusal::NotFound)
 }

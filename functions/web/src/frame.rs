@@ -1,10 +1,10 @@
 //! What every page has in common: the frame around it, the headers that go with it, and the pages that say why there is
 //! nothing to see.
 
-use crate::{App, signed::Signed};
+use crate::{App, address::Path, signed::Signed};
 use askama::Template;
 use axum::{
-    extract::{Path, Request, State},
+    extract::{Request, State},
     http::{HeaderValue, StatusCode, header},
     middleware::Next,
     response::{Html, IntoResponse, Response},
@@ -169,18 +169,22 @@ impl App {
         show(StatusCode::SERVICE_UNAVAILABLE, &frame, &page)
     }
 
-    /// The page for a form that cannot be read at all.
-    pub(crate) fn unreadable(&self, signed: &Signed) -> Response {
+    /// The page for a form that cannot be read at all: it is no form, or is longer than any of ours can be.
+    pub(crate) fn unreadable(&self, signed: &Signed, status: StatusCode) -> Response {
         let frame = Frame::new(self, Some(signed));
+        let what = match status {
+            StatusCode::PAYLOAD_TOO_LARGE => {
+                "It is too long. Nothing was looked up or changed. Type less and try again."
+            }
+            _ => "Something is missing from it. Nothing was looked up or changed.",
+        };
         let page = Message {
             frame: &frame,
             heading: "We could not read that form",
-            paragraphs: vec![
-                "Something is missing from it, or it is too long. Nothing was looked up or changed.".into(),
-            ],
+            paragraphs: vec![what.into()],
             action: Some(("Search", "/search".into())),
         };
-        show(StatusCode::BAD_REQUEST, &frame, &page)
+        show(status, &frame, &page)
     }
 
     /// The page for a refusal of the code that decides who may see what.

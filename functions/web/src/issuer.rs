@@ -116,8 +116,6 @@ pub(crate) struct Arrival {
     pub(crate) email: Option<String>,
     /// Every other claim.
     pub(crate) claims: serde_json::Map<String, serde_json::Value>,
-    /// The token itself, for signing out at the issuer.
-    pub(crate) id_token: String,
     /// Where the issuer ends sessions, when it can.
     pub(crate) end_session: Option<String>,
 }
@@ -209,7 +207,6 @@ impl Issuer {
             name,
             email,
             claims: claims.additional_claims().0.clone(),
-            id_token: token.to_string(),
             end_session: end.map(|url| url.to_string()),
         })
     }

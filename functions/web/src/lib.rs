@@ -7,6 +7,7 @@
 //!
 //! Server-rendered, without any script.
 
+mod address;
 mod frame;
 mod issuer;
 mod look_up;

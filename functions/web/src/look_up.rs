@@ -2,13 +2,14 @@
 
 use crate::{
     App,
+    address::Path,
     frame::{Frame, show},
     signed::{Posted, Signed},
     words::FieldError,
 };
 use askama::Template;
 use axum::{
-    extract::{Path, State},
+    extract::State,
     http::StatusCode,
     response::{IntoResponse, Redirect, Response},
 };

@@ -2,27 +2,26 @@
 
 use crate::{
     App,
+    address::{Path, Query},
     frame::{Frame, show},
     signed::{Posted, Signed, Stated},
     words::FieldError,
 };
 use askama::Template;
 use axum::{
-    extract::{Path, Query, State},
+    extract::State,
     http::StatusCode,
     response::{IntoResponse, Redirect, Response},
 };
-use fc_access::{Opening, PersonLine, Refusal};
+use fc_access::{Opening, Refusal};
 use fc_family::page::{PersonPage, ServicePage};
 use fc_model::{CaseId, PersonId};
 use fc_store::StoreError;
 use serde::Deserialize;
 use std::sync::Arc;
 
-/// Longest search id that an address may hold; ours are 43 characters.
+/// Longest search id that an address may hold; ours are 32 characters.
 const LONGEST_ID: usize = 64;
-/// The age from which someone is no longer a child (Children Act 1989 section 105).
-const ADULT: u16 = 18;
 /// How often keeping a purpose starts over when another page of the same session was opened meanwhile.
 const TRIES: usize = 4;
 
@@ -79,12 +78,14 @@ impl Place {
         self.with_trail(path, child.as_deref())
     }
 
-    /// To somebody beside the person on this page. Whoever is reached from a child is reached through that child.
-    fn relative(&self, line: &PersonLine, relative: &str) -> String {
-        let is_child = line.unborn || line.age.is_some_and(|age| age < ADULT);
-        let through = if is_child { Some(line.id.clone()) } else { self.child.as_ref().map(ToString::to_string) };
-        let through = through.filter(|child| child != relative);
-        self.with_trail(&format!("/people/{relative}"), through.as_deref())
+    /// To somebody beside the person on this page, through the child whom the page names.
+    fn relative(&self, through: &Option<String>, relative: &str) -> String {
+        self.with_trail(&format!("/people/{relative}"), through.as_deref().filter(|child| *child != relative))
+    }
+
+    /// The same place, reached for this child; without a child, where the person is the child.
+    fn through(self, child: &PersonId, person: &PersonId) -> Self {
+        Self { child: Some(child.clone()).filter(|child| child != person), ..self }
     }
 }
 
@@ -168,8 +169,8 @@ fn ask_purpose(
 }
 
 /// Why and through whom somebody opens a person: what they said where the council asks, else the way they came.
-fn opening(signed: &Signed, place: &Place, person: &PersonId) -> Opening {
-    match signed.stated(person) {
+fn opening(app: &App, signed: &Signed, place: &Place, person: &PersonId) -> Opening {
+    match signed.stated(person, place.child.as_ref(), app) {
         Some(stated) => Opening { child: Some(stated.child.clone()), purpose: Some(stated.purpose.clone()) },
         None => Opening { child: place.child.clone(), purpose: None },
     }
@@ -184,7 +185,7 @@ pub(crate) async fn person(
 ) -> Response {
     let place = Place::new(trail);
     let Ok(id) = PersonId::parse(&person) else { return app.not_found(Some(&signed)) };
-    match fc_family::open_person(&app.family, &signed.caller(), &person, &opening(&signed, &place, &id)).await {
+    match fc_family::open_person(&app.family, &signed.caller(), &person, &opening(&app, &signed, &place, &id)).await {
         Ok(page) => {
             let frame = Frame::new(&app, Some(&signed));
             let page = PersonTemplate { frame: &frame, place: &place, cms: &app.council().cms, page: page.get() };
@@ -204,7 +205,7 @@ pub(crate) async fn service(
 ) -> Response {
     let place = Place::new(trail);
     let Ok(id) = PersonId::parse(&person) else { return app.not_found(Some(&signed)) };
-    let opening = opening(&signed, &place, &id);
+    let opening = opening(&app, &signed, &place, &id);
     match fc_family::open_service(&app.family, &signed.caller(), &person, &service, &opening).await {
         Ok(page) => {
             let frame = Frame::new(&app, Some(&signed));
@@ -255,6 +256,8 @@ pub(crate) async fn purpose(
     let Some(child) = child.filter(|_| errors.is_empty()) else {
         return ask_purpose(&app, &signed, &place, &id, &form, &errors);
     };
+    // What was said counts for this child alone, so the way on is the way of this child.
+    let place = place.through(&child, &id);
     let stated = Stated { person: id.clone(), child, purpose: form.purpose, at: (app.clock)() };
     match keep(&app, &mut signed, &stated).await {
         Ok(()) => Redirect::to(&place.person(&person)).into_response(),

@@ -1,5 +1,6 @@
 //! Where the page is, and who signs people in.
 
+use fc_access::RolesClaim;
 use openidconnect::url::{Host, Url};
 
 /// The settings of one deployment.
@@ -9,7 +10,7 @@ pub struct Settings {
     pub(crate) issuer: String,
     pub(crate) client_id: String,
     pub(crate) client_secret: Option<String>,
-    pub(crate) roles_claim: String,
+    pub(crate) roles_claim: RolesClaim,
 }
 
 /// Why settings cannot be used, and how to mend them.
@@ -43,7 +44,7 @@ impl Settings {
             issuer: issuer.to_owned(),
             client_id: client_id.to_owned(),
             client_secret,
-            roles_claim: roles_claim.to_owned(),
+            roles_claim: RolesClaim::named(roles_claim),
         })
     }
 
@@ -59,7 +60,7 @@ impl Settings {
             &needed("OIDC_ISSUER")?,
             &needed("OIDC_CLIENT_ID")?,
             optional("OIDC_CLIENT_SECRET"),
-            &optional("OIDC_ROLES_CLAIM").unwrap_or_else(|| "roles".into()),
+            RolesClaim::from_environment().as_str(),
         )
     }
 

@@ -3,6 +3,7 @@
 
 use crate::{
     App,
+    address::Query,
     frame::{Frame, Message, show},
     issuer::{Arrival, SignInError, random},
     signed::{Absent, Nothing, Posted, Signed, SignedIn, cookie, set},
@@ -10,18 +11,17 @@ use crate::{
 use askama::Template;
 use axum::{
     Extension,
-    extract::{Query, State},
+    extract::State,
     http::{HeaderMap, StatusCode},
     response::{IntoResponse, Redirect, Response},
 };
-use fc_access::{Caller, Refusal, RequestId, User};
+use fc_access::{Caller, Refusal, RequestId, RolesClaim, User};
 use fc_store::{
     audit::{Act, Outcome},
     sessions::SignIn,
 };
 use openidconnect::url::form_urlencoded;
 use serde::Deserialize;
-use serde_json::Value;
 use std::sync::Arc;
 
 /// Longest path that a sign-in goes back to.
@@ -140,11 +140,15 @@ async fn arrive(app: &App, headers: &HeaderMap, request: RequestId, answer: Answ
     let arrival = arrival.map_err(|error| sign_in_failed(app, error))?;
     let user = user(&arrival, &app.settings.roles_claim)
         .ok_or_else(|| sign_in_failed(app, SignInError::Refused("the ID token names no user")))?;
+    let caller = Caller { user: user.clone(), request };
     if !user.may_look_people_up() {
         tracing::warn!(roles = user.roles.len(), "someone without a role that may look people up was turned away");
+        // Turned away all the same when it cannot be recorded.
+        if let Refusal::NotRecorded(error) = app.auditor.refused(&caller, Act::SignIn, Refusal::NoRole).await {
+            tracing::error!(%error, "a refused sign-in could not be recorded");
+        }
         return Err(app.no_access());
     }
-    let caller = Caller { user: user.clone(), request };
     app.note(&caller, Act::SignIn).await.map_err(|refusal| {
         tracing::error!(%refusal, "a sign-in could not be recorded");
         app.unavailable(None, &refusal.to_string())
@@ -154,13 +158,7 @@ async fn arrive(app: &App, headers: &HeaderMap, request: RequestId, answer: Answ
         app.sessions.close(&earlier).await.map_err(|error| unavailable(&error))?;
     }
     let secret = random();
-    let content = SignedIn {
-        user,
-        csrf: random(),
-        id_token: arrival.id_token,
-        end_session: arrival.end_session,
-        purposes: Vec::new(),
-    };
+    let content = SignedIn { user, csrf: random(), end_session: arrival.end_session, purposes: Vec::new() };
     app.sessions.open(&secret, content, now, app.limits()).await.map_err(|error| unavailable(&error))?;
     let mut response = Redirect::to(&sign_in.to).into_response();
     set(&mut response, &app.settings.cookie(app.settings.session_cookie(), &secret));
@@ -168,17 +166,15 @@ async fn arrive(app: &App, headers: &HeaderMap, request: RequestId, answer: Answ
 }
 
 /// The user whom a verified ID token names, with roles from the claim that this council's directory uses.
-fn user(arrival: &Arrival, roles_claim: &str) -> Option<User> {
+fn user(arrival: &Arrival, roles_claim: &RolesClaim) -> Option<User> {
     let mut claims = arrival.claims.clone();
-    let roles = claims.remove(roles_claim).unwrap_or(Value::Null);
-    claims.insert("roles".into(), roles);
     claims.insert("sub".into(), arrival.subject.clone().into());
     for (name, value) in [("name", &arrival.name), ("email", &arrival.email)] {
         if let Some(value) = value {
             claims.insert(name.into(), value.clone().into());
         }
     }
-    User::from_claims(&claims).ok()
+    User::from_claims(&claims, roles_claim).ok()
 }
 
 fn sign_in_failed(app: &App, error: SignInError) -> Response {
@@ -213,9 +209,10 @@ pub(crate) async fn sign_out(State(app): State<Arc<App>>, posted: Posted<Nothing
     }
     let content = posted.signed.content();
     let back = format!("{}/auth/signed-out", app.settings.base_url());
+    // Without the ID token: it names the user, and addresses are kept in histories and logs. The issuer may ask which
+    // account to sign out of.
     let to = content.end_session.as_ref().map(|end| {
         let query = form_urlencoded::Serializer::new(String::new())
-            .append_pair("id_token_hint", &content.id_token)
             .append_pair("client_id", &app.settings.client_id)
             .append_pair("post_logout_redirect_uri", &back)
             .finish();

@@ -4,7 +4,7 @@ use crate::{App, Settings};
 use axum::{
     Form,
     extract::{FromRequest, FromRequestParts, Request},
-    http::{HeaderMap, HeaderValue, Method, header, request::Parts},
+    http::{HeaderMap, HeaderValue, Method, StatusCode, header, request::Parts},
     response::{IntoResponse, Redirect, Response},
 };
 use fc_access::{Caller, RequestId, User};
@@ -25,8 +25,6 @@ pub(crate) struct SignedIn {
     pub(crate) user: User,
     /// Stands in every form of this session.
     pub(crate) csrf: String,
-    /// For signing out at the issuer.
-    pub(crate) id_token: String,
     /// Where the issuer ends sessions, when it can.
     pub(crate) end_session: Option<String>,
     /// Why they said they open whom, where the council asks.
@@ -43,7 +41,7 @@ pub(crate) struct Stated {
     pub(crate) child: PersonId,
     /// For what, as a word of the audit trail.
     pub(crate) purpose: String,
-    /// When they said so.
+    /// When they said so: it counts for as long as a session without any request.
     pub(crate) at: Timestamp,
 }
 
@@ -65,15 +63,20 @@ impl Signed {
         Caller { user: self.content().user.clone(), request: self.request.clone() }
     }
 
-    /// What they said about opening a person, if they did.
-    pub(crate) fn stated(&self, person: &PersonId) -> Option<&Stated> {
-        self.content().purposes.iter().rev().find(|stated| stated.person == *person)
+    /// What they said about opening a person, if they did not long ago, and for the child through whom they come now.
+    pub(crate) fn stated(&self, person: &PersonId, child: Option<&PersonId>, app: &App) -> Option<&Stated> {
+        let (now, lasts) = ((app.clock)(), app.limits().idle);
+        self.content().purposes.iter().rev().find(|stated| {
+            stated.person == *person
+                && child.is_none_or(|child| *child == stated.child)
+                && now.duration_since(stated.at) < lasts
+        })
     }
 
-    /// Keeps what they said about opening a person.
+    /// Keeps what they said about opening a person for a child.
     pub(crate) fn state(&mut self, stated: Stated) {
         let purposes = &mut self.live.session.content.purposes;
-        purposes.retain(|earlier| earlier.person != stated.person);
+        purposes.retain(|earlier| earlier.person != stated.person || earlier.child != stated.child);
         purposes.push(stated);
         let surplus = purposes.len().saturating_sub(PURPOSES_KEPT);
         purposes.drain(..surplus);
@@ -146,8 +149,12 @@ impl<T: DeserializeOwned> FromRequest<Arc<App>> for Posted<T> {
         }
         let signed = Signed::from_request_parts(&mut parts, app).await?;
         let request = Request::from_parts(parts, body);
-        let Ok(Form(sent)) = Form::<WithToken<T>>::from_request(request, app).await else {
-            return Err(app.unreadable(&signed));
+        let sent = match Form::<WithToken<T>>::from_request(request, app).await {
+            Ok(Form(sent)) => sent,
+            Err(rejection) if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE => {
+                return Err(app.unreadable(&signed, StatusCode::PAYLOAD_TOO_LARGE));
+            }
+            Err(_) => return Err(app.unreadable(&signed, StatusCode::BAD_REQUEST)),
         };
         if !same(&sent.csrf, &signed.content().csrf) {
             return Err(app.not_from_here(Some(&signed)));

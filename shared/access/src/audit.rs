@@ -122,6 +122,17 @@ impl Auditor {
         Ok(Disclosed(value))
     }
 
+    /// Records that somebody was refused before anything was read, and gives back why. What cannot be recorded is refused
+    /// for that reason.
+    pub async fn refused(&self, caller: &Caller, act: Act, refusal: Refusal) -> Refusal {
+        let attempt = match self.attempt(caller, act).await {
+            Ok(attempt) => attempt,
+            Err(not_recorded) => return not_recorded,
+        };
+        let outcome = Outcome { result: "refused".to_owned(), ..Outcome::default() };
+        self.record(attempt, outcome, ()).await.err().unwrap_or(refusal)
+    }
+
     async fn write(&self, attempt: &Attempt, stage: Stage, outcome: Option<Outcome>) -> Result<(), Refusal> {
         let entry = Entry {
             at: (self.clock)(),

@@ -128,8 +128,10 @@ impl PersonLine {
     }
 }
 
-/// The name to show: the one in use unless it must not be shown, else a preferred one, else any that may be.
-fn shown_name(summary: &Summary) -> Option<&Name> {
+/// The name to show: the one in use unless it must not be shown, else a preferred one, else any that may be. `None` when
+/// no name may be shown.
+#[must_use]
+pub fn shown_name(summary: &Summary) -> Option<&Name> {
     let shown = |name: &&Name| !name.not_to_be_shown && !name.is_empty();
     let preferred = || summary.other_names.iter().filter(shown).find(|name| name.kind == NameKind::Preferred);
     Some(&summary.name).filter(shown).or_else(preferred).or_else(|| summary.other_names.iter().find(shown))

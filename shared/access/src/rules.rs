@@ -1,7 +1,7 @@
 //! What of a person a user may see. Deny by default: whatever no rule allows is not there.
 
 use crate::{Refusal, User};
-use fc_model::{PersonView, Protection, Summary};
+use fc_model::{PartialDate, PersonView, Protection, RecordHandle, Summary};
 use fc_sources::{AgeAnswer, Ages, Council, Journey};
 use fc_store::audit::Reason;
 use jiff::{Timestamp, civil::Date, tz::TimeZone};
@@ -39,9 +39,13 @@ impl Age {
         if birth.expected {
             return Self::Unborn;
         }
-        let on = summary.death.map_or(today, |death| death.min(today));
-        let earliest = birth.date.earliest();
-        let latest = match (birth.date.month(), birth.date.day()) {
+        Self::of_born(birth.date, summary.death.map_or(today, |death| death.min(today)))
+    }
+
+    /// The age on a day of somebody born then.
+    fn of_born(date: PartialDate, on: Date) -> Self {
+        let earliest = date.earliest();
+        let latest = match (date.month(), date.day()) {
             (Some(_), Some(_)) => earliest,
             (Some(_), None) => earliest.last_of_month(),
             _ => earliest.last_of_year(),
@@ -168,6 +172,20 @@ impl<'a> Rules<'a> {
         }
     }
 
+    /// Whether somebody born then could be found by this user, by the birth date alone: what a search knows before it
+    /// reads who they are. A date still to come is that of an unborn child.
+    #[must_use]
+    pub fn may_find_born(&self, birth: Option<PartialDate>) -> bool {
+        self.council.journey == Journey::OpenSearch
+            || birth.is_some_and(|born| born.earliest() > self.today || Age::of_born(born, self.today).is_child())
+    }
+
+    /// Whether one's own caseload alone may be found, so that most who match may not be shown.
+    #[must_use]
+    pub fn is_limited_to_caseload(&self) -> bool {
+        self.council.journey == Journey::ChildFirst && self.council.own_caseload_only
+    }
+
     /// Who may be opened. In the child-first journey: whom a search may find, and whoever the case management system
     /// links to a `child` that the user may see.
     #[must_use]
@@ -184,19 +202,41 @@ impl<'a> Rules<'a> {
         }
     }
 
-    /// Who may be listed as a stated relative of someone who is open.
+    /// Who may be listed as a relative of `opened`, by the record that is stated there. In the child-first journey that is
+    /// whoever a search may find, and the relatives of a child that the user may find: of `opened`, or of the `child`
+    /// through whom the user came. Nobody is two steps away from a child.
     #[must_use]
-    pub fn relative(&self, person: &Summary) -> Sight {
-        protected(person)
+    pub fn relative(
+        &self,
+        person: &Summary,
+        stated: &RecordHandle,
+        opened: &PersonView,
+        child: Option<&PersonView>,
+    ) -> Sight {
+        let found = self.found(person);
+        if found != Sight::Nothing || self.council.journey == Journey::OpenSearch {
+            return found;
+        }
+        let is_theirs = |child: &PersonView| {
+            self.found(&child.summary) == Sight::Open
+                && child.relationships.iter().any(|said| said.value.related == *stated)
+        };
+        if is_theirs(opened) || child.is_some_and(is_theirs) { protected(person) } else { Sight::Nothing }
     }
 
-    /// Who may be listed as living at the same address as someone who is open: nobody in the child-first journey.
+    /// Whether somebody may be listed as living at the same address as someone who is open: nobody in the child-first
+    /// journey, and nobody who is protected in any way, because the list would tell where they live.
     #[must_use]
-    pub fn housemate(&self, person: &Summary) -> Sight {
-        match self.council.journey {
-            Journey::OpenSearch => protected(person),
-            Journey::ChildFirst => Sight::Nothing,
-        }
+    pub fn may_list_housemate(&self, person: &Summary) -> bool {
+        self.shows_housemates() && protected(person) == Sight::Open
+    }
+
+    /// The child to name when somebody beside `opened` is opened: `opened` where that is a child the user may find,
+    /// otherwise the child through whom the user came.
+    #[must_use]
+    pub fn through<'v>(&self, opened: &'v PersonView, child: Option<&'v PersonView>) -> Option<&'v PersonView> {
+        let is_child = Age::of(&opened.summary, self.today).is_child() && self.found(&opened.summary) == Sight::Open;
+        if is_child { Some(opened) } else { child }
     }
 
     /// Whether people at the same address are looked for at all.
@@ -206,7 +246,7 @@ impl<'a> Rules<'a> {
     }
 
     fn is_own_child(&self, person: &Summary) -> bool {
-        let own = || self.user.staff_id.as_ref().is_some_and(|id| person.allocated.contains(id));
+        let own = || self.user.staff_id.as_ref().is_some_and(|id| person.allocated.iter().any(|own| own.is(id)));
         Age::of(person, self.today).is_child() && (!self.council.own_caseload_only || own())
     }
 }
@@ -322,8 +362,23 @@ mod tests {
         assert_eq!(rules.found(&person("2008-03-03")), Sight::Open, "17 until tomorrow");
         assert_eq!(rules.found(&person("2008-03-02")), Sight::Nothing, "18 today");
         assert_eq!(rules.found(&person("")), Sight::Nothing, "of unknown age");
-        assert_eq!(rules.housemate(&person("2015-01-02")), Sight::Nothing);
-        assert_eq!(rules.relative(&person("1985-01-02")), Sight::Open);
+        assert!(!rules.may_list_housemate(&person("2015-01-02")));
+        for (born, may) in [("2008-03-03", true), ("2008-03-02", false), ("2026-05-01", true), ("", false)] {
+            assert_eq!(rules.may_find_born(PartialDate::parse_iso(born).ok()), may, "{born}");
+        }
+    }
+
+    #[test]
+    fn nobody_protected_is_listed_at_an_address() {
+        let (council, user) = (Council::default(), amira(None));
+        let rules = Rules::new(&council, &user, noon()).unwrap();
+        let mut lena = person("1990-01-02");
+        for (protection, listed) in
+            [(Protection::None, true), (Protection::Withheld, false), (Protection::Hidden, false)]
+        {
+            lena.protection = protection;
+            assert_eq!(rules.may_list_housemate(&lena), listed, "{protection:?}");
+        }
     }
 
     #[test]
@@ -331,7 +386,12 @@ mod tests {
         let council = child_first(true);
         let mut maya = person("2015-01-02");
         maya.allocated = vec![StaffId::parse("SW7").unwrap()];
-        for (staff, sight) in [(Some("SW7"), Sight::Open), (Some("SW8"), Sight::Nothing), (None, Sight::Nothing)] {
+        for (staff, sight) in [
+            (Some("SW7"), Sight::Open),
+            (Some("sw 7"), Sight::Open),
+            (Some("SW8"), Sight::Nothing),
+            (None, Sight::Nothing),
+        ] {
             let user = amira(staff);
             assert_eq!(Rules::new(&council, &user, noon()).unwrap().found(&maya), sight);
         }

@@ -47,6 +47,37 @@ impl Role {
     }
 }
 
+/// The claim of a token that holds roles: one setting for the page and the API. `roles` unless the council's directory
+/// has another name for it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RolesClaim(String);
+
+impl Default for RolesClaim {
+    fn default() -> Self {
+        Self("roles".to_owned())
+    }
+}
+
+impl RolesClaim {
+    /// A claim by its name.
+    #[must_use]
+    pub fn named(name: &str) -> Self {
+        Self(name.to_owned())
+    }
+
+    /// From `OIDC_ROLES_CLAIM`, when it is set.
+    #[must_use]
+    pub fn from_environment() -> Self {
+        std::env::var("OIDC_ROLES_CLAIM").ok().filter(|name| !name.is_empty()).map_or_else(Self::default, Self)
+    }
+
+    /// Its name.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
 /// A signed-in user.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct User {
@@ -76,12 +107,12 @@ pub struct Nobody;
 impl User {
     /// From the claims of an ID token or an access token, as JSON.
     ///
-    /// The id is `oid` (Entra ID's, the same for every application) or else `sub`. Roles come from `roles` alone:
+    /// The id is `oid` (Entra ID's, the same for every application) or else `sub`. Roles come from `roles_claim` alone:
     /// groups are left out of tokens when there are many, so they cannot be relied on to be absent or present.
     ///
     /// # Errors
     /// When there is no usable id.
-    pub fn from_claims(claims: &Map<String, Value>) -> Result<Self, Nobody> {
+    pub fn from_claims(claims: &Map<String, Value>, roles_claim: &RolesClaim) -> Result<Self, Nobody> {
         let text = |name: &str| claims.get(name).and_then(Value::as_str).map(str::trim).filter(|text| !text.is_empty());
         let id = text("oid").or_else(|| text("sub")).ok_or(Nobody)?;
         if id.len() > LONGEST_ID || id.chars().any(|c| c.is_control() || c.is_whitespace()) {
@@ -93,7 +124,7 @@ impl User {
             id: id.to_owned(),
             name: name.chars().filter(|c| !c.is_control()).take(LONGEST_NAME).collect(),
             staff_id: text("staff_id").or_else(|| text("employeeid")).and_then(|id| StaffId::parse(id).ok()),
-            roles: claims.get("roles").map(roles).unwrap_or_default(),
+            roles: claims.get(roles_claim.as_str()).map(roles).unwrap_or_default(),
             email,
         })
     }
@@ -103,8 +134,9 @@ impl User {
     ///
     /// # Errors
     /// When there is no usable id.
-    pub fn from_gateway(claims: &HashMap<String, String>) -> Result<Self, Nobody> {
-        Self::from_claims(&claims.iter().map(|(name, value)| (name.clone(), Value::String(value.clone()))).collect())
+    pub fn from_gateway(claims: &HashMap<String, String>, roles_claim: &RolesClaim) -> Result<Self, Nobody> {
+        let claims = claims.iter().map(|(name, value)| (name.clone(), Value::String(value.clone()))).collect();
+        Self::from_claims(&claims, roles_claim)
     }
 
     /// Whether they may look people up. Everyone else is turned away (deny by default): stewards and information
@@ -140,7 +172,7 @@ mod tests {
     use serde_json::json;
 
     fn user(claims: &Value) -> Result<User, Nobody> {
-        User::from_claims(claims.as_object().unwrap())
+        User::from_claims(claims.as_object().unwrap(), &RolesClaim::default())
     }
 
     fn roles_of(claim: &Value) -> Vec<&'static str> {
@@ -166,6 +198,15 @@ mod tests {
         }
         assert!(user(&json!({"sub": "amira"})).unwrap().roles.is_empty(), "no roles in the token");
         assert!(!user(&json!({"sub": "amira", "groups": ["social-worker"]})).unwrap().may_look_people_up());
+    }
+
+    #[test]
+    fn roles_come_from_the_claim_that_the_council_names_and_no_other() {
+        let claims =
+            json!({"sub": "amira", "roles": ["steward"], "https://fenchester.example/jobs": "[social-worker]"});
+        let user =
+            User::from_claims(claims.as_object().unwrap(), &RolesClaim::named("https://fenchester.example/jobs"));
+        assert_eq!(user.unwrap().roles, [Role::SocialWorker].into());
     }
 
     #[test]

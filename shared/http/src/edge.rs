@@ -2,13 +2,14 @@
 
 use crate::{Problem, request_id};
 use axum::{
-    Router,
+    Extension, Router,
     body::Body,
     extract::{DefaultBodyLimit, MatchedPath, Request},
     http::{HeaderMap, HeaderName, HeaderValue, header},
     middleware::{Next, from_fn, map_response},
     response::Response,
 };
+use fc_access::RolesClaim;
 use std::time::Instant;
 
 /// Bytes a request body may have: a search is under one kilobyte.
@@ -37,6 +38,11 @@ pub fn api(routes: Router) -> Router {
 /// content security policy and, where an asset may be kept, a cache policy before this.
 pub fn secured(routes: Router) -> Router {
     routes.layer(DefaultBodyLimit::max(LARGEST_BODY)).layer(from_fn(round))
+}
+
+/// The same routes, where the council's directory puts roles into another claim than `roles`.
+pub fn roles_in(routes: Router, claim: RolesClaim) -> Router {
+    routes.layer(Extension(claim))
 }
 
 async fn round(mut request: Request, next: Next) -> Response {
@@ -92,7 +98,7 @@ fn protect(headers: &mut HeaderMap) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Json, Signed};
+    use crate::{Json, Path, Signed};
     use axum::{
         body::to_bytes,
         http::{Method, StatusCode},
@@ -113,6 +119,7 @@ mod tests {
     fn routes() -> Router {
         api(Router::new()
             .route("/v1/people/search", post(|Json(_): Json<Search>| async { "found" }))
+            .route("/v1/people/{id}", post(|Path(id): Path<String>| async { id }))
             .route("/v1/me", post(|Signed(caller): Signed| async move { caller.user.id })))
     }
 
@@ -168,6 +175,27 @@ mod tests {
         assert_eq!((status, text.contains("problem:not-found")), (StatusCode::NOT_FOUND, true));
         let request = Request::builder().method(Method::DELETE).uri("/v1/people/search").body(Body::empty()).unwrap();
         assert_eq!(ask(request).await.0, StatusCode::METHOD_NOT_ALLOWED);
+    }
+
+    #[tokio::test]
+    async fn an_address_that_is_not_text_is_not_found_like_any_other() {
+        let (status, headers, text) = ask(Request::post("/v1/people/%ff").body(Body::empty()).unwrap()).await;
+        assert_eq!((status, text.contains("problem:not-found")), (StatusCode::NOT_FOUND, true), "{text}");
+        assert_eq!(headers[header::CONTENT_TYPE], "application/problem+json");
+    }
+
+    #[tokio::test]
+    async fn roles_are_read_from_the_claim_that_the_council_names() {
+        let app = |named: &str| {
+            let roles = |Signed(caller): Signed| async move { format!("{:?}", caller.user.roles) };
+            roles_in(api(Router::new().route("/v1/me", post(roles))), RolesClaim::named(named))
+        };
+        for (named, roles) in [("jobs", "{SocialWorker}"), ("roles", "{Steward}")] {
+            let context = claims(&[("sub", "amira"), ("jobs", "[social-worker]"), ("roles", "[steward]")]);
+            let request = Request::post("/v1/me").extension(context).body(Body::empty()).unwrap();
+            let body = to_bytes(app(named).oneshot(request).await.unwrap().into_body(), LARGEST_BODY).await.unwrap();
+            assert_eq!(body, roles, "{named}");
+        }
     }
 
     #[tokio::test]

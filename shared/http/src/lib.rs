@@ -9,12 +9,15 @@ pub mod body;
 
 pub mod edge;
 
+pub mod path;
+
 pub mod problem;
 
 pub mod signed;
 
 pub use answer::Answer;
 pub use body::Json;
-pub use edge::{api, secured};
-pub use problem::Problem;
+pub use edge::{api, roles_in, secured};
+pub use path::Path;
+pub use problem::{Problem, ProblemSent};
 pub use signed::{Signed, request_id};

@@ -6,6 +6,7 @@ use axum::{
 };
 use fc_access::Refusal;
 use serde::Serialize;
+use utoipa::ToSchema;
 
 /// Seconds after which a client may try again when a table was busy.
 const RETRY_AFTER: &str = "5";
@@ -20,13 +21,20 @@ pub struct Problem {
     cause: Option<String>,
 }
 
-/// What is sent.
-#[derive(Serialize)]
-struct Body<'a> {
+/// Why there is no answer (RFC 9457).
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Problem)]
+pub struct ProblemSent<'a> {
+    /// Which problem it is, for programs.
+    #[schema(example = "urn:family-context:problem:not-found")]
     r#type: String,
+    /// The same in a few words.
     title: &'a str,
+    /// The HTTP status.
     status: u16,
+    /// What happened and what to do, for people. Never repeats what was sent.
     detail: &'a str,
+    /// The id of the request, to quote when asking for help.
     request: &'a str,
 }
 
@@ -113,7 +121,7 @@ impl Problem {
 
     /// The body as sent, with the request's id.
     pub(crate) fn body(&self, request: &str) -> Vec<u8> {
-        let body = Body {
+        let body = ProblemSent {
             r#type: format!("urn:family-context:problem:{}", self.code),
             title: self.title,
             status: self.status.as_u16(),

@@ -5,11 +5,12 @@ use axum::{
     extract::FromRequestParts,
     http::{Extensions, request::Parts},
 };
-use fc_access::{Caller, RequestId, User};
+use fc_access::{Caller, RequestId, RolesClaim, User};
 use lambda_http::request::RequestContext;
 
 /// A signed-in user with the request they make. A request without checked claims is refused: headers are not read, so a
-/// token that did not pass the edge counts for nothing.
+/// token that did not pass the edge counts for nothing. Roles are in the claim `roles`, unless [`crate::roles_in`] says
+/// otherwise.
 #[derive(Debug)]
 pub struct Signed(pub Caller);
 
@@ -23,7 +24,8 @@ impl<S: Send + Sync> FromRequestParts<S> for Signed {
             }
             _ => None,
         };
-        let user = User::from_gateway(claims.ok_or_else(Problem::unauthorized)?)
+        let roles_claim = parts.extensions.get::<RolesClaim>().cloned().unwrap_or_default();
+        let user = User::from_gateway(claims.ok_or_else(Problem::unauthorized)?, &roles_claim)
             .map_err(|nobody| Problem::unauthorized().because(nobody))?;
         Ok(Self(Caller { user, request: request_id(&parts.extensions) }))
     }

@@ -203,6 +203,21 @@ opaque_identifier!(
     StaffId, 64
 );
 
+impl StaffId {
+    /// The id as it is compared: two sources, and the directory that signs people in, write one id in different case and
+    /// with or without spaces.
+    #[must_use]
+    pub fn folded(&self) -> String {
+        self.0.chars().filter(|c| !c.is_whitespace()).flat_map(char::to_lowercase).collect()
+    }
+
+    /// Whether both are the same worker's.
+    #[must_use]
+    pub fn is(&self, other: &Self) -> bool {
+        self.folded() == other.folded()
+    }
+}
+
 /// Declares an id that we name ourselves in configuration: a lower-case slug, safe in paths and keys.
 macro_rules! slug {
     ($(#[$doc:meta])* $type:ident) => {
@@ -368,6 +383,12 @@ impl HandleKey {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_staff_id_is_the_same_however_it_is_written() {
+        let id = |text: &str| StaffId::parse(text).unwrap();
+        assert!(id("SW7").is(&id(" sw 7 ")) && !id("SW7").is(&id("SW70")));
+    }
 
     #[test]
     fn an_nhs_number_is_read_with_or_without_spaces() {

@@ -124,7 +124,7 @@ pub struct FlagSeen {
 #[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Outcome {
-    /// `shown`, `withheld`, `nothing` or `done`.
+    /// `shown`, `withheld`, `nothing`, `done` or `refused`.
     pub result: String,
     /// Everyone who was on the screen: results, or the person opened and those beside them.
     #[serde(skip_serializing_if = "Vec::is_empty")]

@@ -109,7 +109,7 @@ pub fn search_pk(key: &HandleKey, partition: &str) -> String {
 /// Key of a worker in the staff directory.
 #[must_use]
 pub fn staff_key(key: &HandleKey, staff: &StaffId) -> Key {
-    Key::new(format!("STAFF#{}", key.hash("staff", &packed(staff.as_str()))), "STAFF")
+    Key::new(format!("STAFF#{}", key.hash("staff", &staff.folded())), "STAFF")
 }
 
 /// The handle of a worker in the staff directory's feed: the hash in [`staff_key`], so that a removal, which says nothing

@@ -63,34 +63,45 @@ pub async fn view(people: &Table, id: &PersonId) -> Result<Standing<PersonView>,
     }
 }
 
-/// The people that records belong to, with the record each was found by; records that belong to nobody are left out. One
-/// call for up to 100 records. IAM: `dynamodb:BatchGetItem`.
+/// The people that records belong to, with the record each was found by; records that belong to nobody are left out.
+/// Always one call for up to 100 records, none included, as [`summaries`]. IAM: `dynamodb:BatchGetItem`.
 ///
 /// # Errors
 /// When the table cannot be read.
 pub async fn located(people: &Table, records: &[RecordHandle]) -> Result<Vec<(RecordHandle, Located)>, StoreError> {
-    let keys: Vec<_> = records.iter().map(record_key).collect();
+    let mut keys: Vec<_> = records.iter().map(record_key).collect();
     if keys.is_empty() {
-        return Ok(Vec::new());
+        keys.push(summary_key(&PersonId::random()));
     }
     let items = people.batch_get(&keys, false).await?;
     let mut found = Vec::with_capacity(items.len());
     for item in &items {
-        let Some(place) = keys.iter().position(|key| *key == item.key) else { continue };
+        let place = keys.iter().position(|key| *key == item.key);
+        let Some(record) = place.and_then(|place| records.get(place)) else { continue };
         if let Standing::Here(located) = standing(item)? {
-            found.push((records[place].clone(), located));
+            found.push((record.clone(), located));
         }
     }
     Ok(found)
 }
 
-/// Who lives or lived in a household, at most `limit`; `hash` is [`fc_model::person::Household::key`]. IAM:
+/// The people of a household.
+#[derive(Debug, Default)]
+pub struct Occupants {
+    /// Whoever lives or lived there.
+    pub here: Vec<Occupant>,
+    /// Whether there are more items than were asked for, be they people or what is left of them.
+    pub more: bool,
+}
+
+/// Who lives or lived in a household, of at most `limit` items; `hash` is [`fc_model::person::Household::key`]. IAM:
 /// `dynamodb:Query`.
 ///
 /// # Errors
 /// When the table cannot be read.
-pub async fn household(people: &Table, hash: &str, limit: u32) -> Result<Vec<Occupant>, StoreError> {
-    here(&people.query(&Query::of(household_pk(hash)).limit(limit)).await?.items)
+pub async fn household(people: &Table, hash: &str, limit: u32) -> Result<Occupants, StoreError> {
+    let page = people.query(&Query::of(household_pk(hash)).limit(limit)).await?;
+    Ok(Occupants { here: here(&page.items)?, more: page.next.is_some() })
 }
 
 /// Workers of the staff directory, in the order of `keys` ([`crate::people::staff_key`]), `None` for those not in it. One

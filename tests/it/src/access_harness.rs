@@ -91,9 +91,10 @@ fn sources(council: &str) -> Vec<(String, String)> {
              [duty]\nteam = \"{title} duty team\"\nphone = \"01632 960100\"\n\
              [feeds.people]\nkind = \"people\"\nmode = \"full\"\nas_of = \"upload\"\nmandatory = [\"record_id\"]\n\
              [feeds.people.columns]\nrecord_id = \"Id\"\nforename = \"First\"\nsurname = \"Last\"\n{}",
-            if name == "housing" { ", \"rent_arrears\"" } else { "" },
+            if name == "housing" { ", \"rent_arrears\", \"eviction\"" } else { "" },
             if name == "housing" {
-                "[[feeds.people.facts]]\nfact = \"rent_arrears\"\ncolumn = \"Arrears\"\n"
+                "[[feeds.people.facts]]\nfact = \"rent_arrears\"\ncolumn = \"Arrears\"\n\
+                 [[feeds.people.facts]]\nfact = \"eviction\"\ncolumn = \"Eviction\"\n"
             } else {
                 ""
             },
@@ -109,7 +110,9 @@ fn sources(council: &str) -> Vec<(String, String)> {
             "[ages]\nfrom = 16\n[current]\nrule = \"end-date-empty\"\n[coverage]\nsince = 2012-04-01\n\
              text = \"Fenchester Homes tenants only. This says nothing about other landlords.\"\n[[facts]]\n\
              name = \"rent_arrears\"\ntitle = \"Rent arrears\"\nvalues = [\"Open\", \"Closed\"]\n\
-             coverage = { text = \"Current tenants only.\" }",
+             coverage = { text = \"Current tenants only.\" }\n[[facts]]\nname = \"eviction\"\n\
+             title = \"Eviction\"\nvalues = [\"Open\", \"Closed\"]\n\
+             coverage = { last_years = 1, text = \"Evictions in the last year.\" }",
         ),
         source("schools", "School", "[ages]\nfrom = 4\nto = 20"),
         source("police", "Police", "[ages]\nfrom = 18"),
@@ -301,6 +304,11 @@ impl Council {
     /// Calls made and units used so far, of every table.
     pub(crate) fn used(&self) -> [Reading; 5] {
         self.store.tables().map(|table| table.meter().reading())
+    }
+
+    /// Calls made since `before`, table by table.
+    pub(crate) fn calls_since(&self, before: [Reading; 5]) -> Vec<u64> {
+        self.used().into_iter().zip(before).map(|(now, then)| (now - then).calls).collect()
     }
 
     /// Reads of people since `before`.

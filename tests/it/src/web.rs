@@ -1,8 +1,8 @@
 //! The hosted page, from sign-in to the housing officer's phone number, and everything it must refuse.
 
-use crate::web_harness::{BASE, Browser, OPEN_SEARCH, Page, World, form_request, person, wait};
+use crate::web_harness::{BASE, Browser, OPEN_SEARCH, Page, World, form_request, maya, person, wait};
 use axum::http::{StatusCode, header};
-use fc_model::{Name, Protection};
+use fc_model::{Name, Protection, StaffId};
 use fc_store::audit::{self, Act, Stage};
 use jiff::{SignedDuration, civil::date};
 use serde_json::json;
@@ -180,6 +180,11 @@ async fn someone_without_a_role_is_turned_away_and_told_whom_to_ask() {
         assert!(nadia.cookies.is_empty());
         assert_eq!(nadia.get("/search").await.location(), "/");
     }
+    let entries = audit::of_user(&world.store.audit, "sam-1", 100).await.unwrap();
+    assert!(entries.iter().all(|entry| entry.act == Act::SignIn));
+    let results: Vec<&str> =
+        entries.iter().filter_map(|entry| entry.outcome.as_ref()).map(|outcome| outcome.result.as_str()).collect();
+    assert_eq!((entries.len(), results), (8, vec!["refused"; 4]), "each attempt is recorded, and that it was refused");
 }
 
 #[tokio::test]
@@ -188,7 +193,9 @@ async fn signing_out_ends_the_session_here_and_at_the_issuer() {
     let mut sam = world.sam().await;
     let before = sam.clone();
     let page = sam.submit("/auth/sign-out", &[]).await;
-    assert!(page.location().starts_with(&format!("{}/end?id_token_hint=", world.issuer.url)), "{}", page.location());
+    let back = "https%3A%2F%2Fcontext.council.example%2Fauth%2Fsigned-out";
+    let end = format!("{}/end?client_id=family-context&post_logout_redirect_uri={back}", world.issuer.url);
+    assert_eq!(page.location(), end, "no token stands in an address");
     assert!(sam.cookies.is_empty());
     let mut kept_cookie = before;
     assert_eq!(kept_cookie.get("/search").await.status, StatusCode::UNAUTHORIZED);
@@ -314,7 +321,31 @@ async fn a_form_as_long_as_a_book_is_refused() {
     let world = World::new(OPEN_SEARCH).await;
     let mut sam = world.sam().await;
     let page = sam.submit("/search", &[("by", "name"), ("surname", &"x".repeat(20_000))]).await;
-    assert_eq!(page.status, StatusCode::BAD_REQUEST);
+    assert_eq!(page.status, StatusCode::PAYLOAD_TOO_LARGE);
+    assert!(page.text.contains("We could not read that form") && page.text.contains("too long"), "{}", page.text);
+}
+
+#[tokio::test]
+async fn an_address_that_cannot_be_read_is_a_page_that_is_not_there() {
+    let world = World::with_the_okafors(OPEN_SEARCH).await;
+    let mut sam = world.sam().await;
+    for path in [
+        "/people/%ff".to_owned(),
+        format!("/people/{MAYA}/services/%ff"),
+        format!("/people/{MAYA}?from=a&from=b"),
+        format!("/people/{MAYA}/services/schools?child=a&child=b"),
+        "/results/%ff".into(),
+        "/assets/%ff".into(),
+        "/auth/callback?code=a&code=b".into(),
+        "/auth/sign-in?to=/a&to=/b".into(),
+        "/?to=/a&to=/b".into(),
+    ] {
+        let page = sam.get(&path).await;
+        assert_eq!(page.status, StatusCode::NOT_FOUND, "{path}: {}", page.text);
+        assert!(page.text.contains("We cannot find that page"), "{path}: {}", page.text);
+    }
+    let page = sam.submit(&format!("/people/{MAYA}/wrong?from=a&from=b"), &[]).await;
+    assert_eq!(page.status, StatusCode::NOT_FOUND);
 }
 
 #[tokio::test]
@@ -484,7 +515,8 @@ async fn where_the_council_asks_a_person_opens_after_the_child_and_the_purpose_a
         assert_eq!(page.status, StatusCode::BAD_REQUEST, "{child} {case_id} {purpose}");
     }
     let said = sam.submit(&to, &form("case", "M100", "section-47")).await;
-    assert_eq!(said.location(), path);
+    assert_eq!(said.location(), format!("{path}?child={MAYA}"));
+    assert!(sam.get(said.location()).await.text.contains("Grace Okafor"));
     assert!(sam.get(&path).await.text.contains("Grace Okafor"));
     assert_eq!(sam.get(&format!("{path}/services/housing")).await.status, StatusCode::OK, "asked once");
     let entries = audit::of_user(&world.store.audit, "sam-1", 100).await.unwrap();
@@ -494,6 +526,57 @@ async fn where_the_council_asks_a_person_opens_after_the_child_and_the_purpose_a
     });
     let reason = opened.unwrap();
     assert_eq!((reason.child.unwrap().as_str(), reason.purpose.as_deref()), (MAYA, Some("section-47")));
+}
+
+#[tokio::test]
+async fn a_purpose_counts_for_the_child_it_was_given_for_and_for_as_long_as_an_idle_session() {
+    const BEN: &str = "00000000000000000000000000000007";
+    let council = format!("{OPEN_SEARCH}[opening]\nask_purpose = true\n");
+    let world = World::with_the_okafors(&council).await;
+    world.knows(&[person(&world, 7, "Ben", "Okafor", date(2018, 5, 6), "children")]).await;
+    let mut sam = world.sam().await;
+    let asks = |page: &Page| page.text.contains("Why do you need to see this person?");
+    let through = |child: &str| format!("/people/{GRACE}?child={child}");
+    let purpose = [("child", "before"), ("purpose", "section-47")];
+    let said = sam.submit(&format!("/people/{GRACE}/purpose?child={MAYA}"), &purpose).await;
+    assert_eq!(said.location(), through(MAYA));
+    assert!(!asks(&sam.get(&through(MAYA)).await));
+    assert!(asks(&sam.get(&through(BEN)).await), "not for another child");
+    sam.submit(&format!("/people/{GRACE}/purpose?child={BEN}"), &purpose).await;
+    assert!(!asks(&sam.get(&through(BEN)).await) && !asks(&sam.get(&through(MAYA)).await), "for each of them");
+    let own = [("child", "this"), ("purpose", "other")];
+    let said = sam.submit(&format!("/people/{BEN}/purpose?child={MAYA}"), &own).await;
+    assert!(!asks(&sam.get(said.location()).await), "the person is the child: {}", said.location());
+    for _ in 0..3 {
+        wait(SignedDuration::from_mins(10));
+        sam.get("/search").await;
+    }
+    assert!(asks(&sam.get(&through(MAYA)).await), "not for the rest of the day");
+}
+
+#[tokio::test]
+async fn on_ones_own_caseload_the_way_to_a_brothers_mother_goes_through_ones_own_child() {
+    let council = format!("{}[search]\nown_caseload_only = true\n", OPEN_SEARCH.replace("open-search", "child-first"));
+    let world = World::with_the_okafors(&council).await;
+    let (mut child, mut ben) = (maya(&world), person(&world, 7, "Ben", "Okafor", date(2018, 5, 6), "children"));
+    child.epoch = 2;
+    child.summary.allocated = vec![StaffId::parse("SW7").unwrap()];
+    let mother = child.relationships[0].clone();
+    let mut brother = mother.clone();
+    brother.value.related = ben.records[0].handle.clone();
+    brother.value.relationship.words = "Brother".into();
+    child.relationships.push(brother);
+    ben.relationships = vec![mother];
+    world.knows_again(&[child]).await;
+    world.knows(&[ben]).await;
+    let mut sam = world.browser();
+    sam.sign_in(&world.issuer, |claims| claims["staff_id"] = json!("sw 7")).await;
+    let results = sam.search("okafor").await;
+    let maya = sam.get(&results.link("Maya Okafor")).await;
+    let ben = sam.get(&maya.link("Ben Okafor")).await;
+    assert_eq!(ben.status, StatusCode::OK, "{}", ben.text);
+    let grace = sam.get(&ben.link("Grace Okafor")).await;
+    assert_eq!(grace.status, StatusCode::OK, "{}", ben.link("Grace Okafor"));
 }
 
 // What every page has.

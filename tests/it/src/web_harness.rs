@@ -166,9 +166,18 @@ impl World {
 
     /// Puts people where matching would.
     pub(crate) async fn knows(&self, views: &[PersonView]) {
+        self.project(views, true).await;
+    }
+
+    /// Puts people, who are known, as they have become.
+    pub(crate) async fn knows_again(&self, views: &[PersonView]) {
+        self.project(views, false).await;
+    }
+
+    async fn project(&self, views: &[PersonView], is_new: bool) {
         for view in views {
-            let wanted =
-                Projection { person: view.id.clone(), epoch: 1, standing: Standing::Here(view.clone()), is_new: true };
+            let standing = Standing::Here(view.clone());
+            let wanted = Projection { person: view.id.clone(), epoch: view.epoch, standing, is_new };
             let seconds = clock().as_second();
             people::project(&self.store.people, &self.store.key, &wanted, &BTreeSet::new(), seconds).await.unwrap();
         }
