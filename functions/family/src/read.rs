@@ -14,7 +14,7 @@ use fc_store::{
     people::{self, Standing},
     people_reads,
 };
-use jiff::Timestamp;
+use jiff::{Timestamp, civil::Date};
 use std::collections::BTreeMap;
 
 /// A person who was read, and what may be seen of them.
@@ -50,10 +50,10 @@ pub(crate) async fn person<'a>(
     let auditor = auditor(family);
     let (attempt, view, child, sources) = tokio::join!(
         auditor.attempt(caller, act),
-        followed(family, id),
+        followed(family, id, rules.today),
         async {
             match through {
-                Some(child) => followed(family, child).await,
+                Some(child) => followed(family, child, rules.today).await,
                 None => Ok(None),
             }
         },
@@ -71,12 +71,12 @@ pub(crate) async fn person<'a>(
 
 /// A person's view. An id that was merged away leads to the one it became, in one more step and no further: matching
 /// points every merged id at the last.
-async fn followed(family: &Family, id: &PersonId) -> Result<Option<PersonView>, StoreError> {
+async fn followed(family: &Family, id: &PersonId, today: Date) -> Result<Option<PersonView>, StoreError> {
     let people = &family.store.people;
-    Ok(match people_reads::view(people, id).await? {
+    Ok(match people_reads::view(people, id, today).await? {
         Standing::Here(view) => Some(view),
         Standing::Gone => None,
-        Standing::MovedTo(survivor) => match people_reads::view(people, &survivor).await? {
+        Standing::MovedTo(survivor) => match people_reads::view(people, &survivor, today).await? {
             Standing::Here(view) => Some(view),
             Standing::MovedTo(_) | Standing::Gone => None,
         },

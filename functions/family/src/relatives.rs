@@ -8,6 +8,7 @@ use crate::{
 use fc_access::{PersonLine, Refusal, Sight, ask_words};
 use fc_model::{PersonId, RecordHandle, Summary, person::Household};
 use fc_store::{StoreError, people::Occupant, people_reads};
+use jiff::civil::Date;
 use std::collections::BTreeSet;
 use tokio::task::JoinSet;
 
@@ -35,7 +36,10 @@ pub(crate) async fn of(family: &Family, opened: &Opened<'_>) -> Result<page::Fam
     let handles: Vec<RecordHandle> = handles.into_iter().collect();
     let asked = if opened.rules.shows_housemates() { households(family, opened) } else { Vec::new() };
     let people = &family.store.people;
-    let (located, occupants) = tokio::join!(people_reads::located(people, &handles), occupants(family, &asked));
+    let (located, occupants) = tokio::join!(
+        people_reads::located(people, &handles, opened.rules.today),
+        occupants(family, &asked, opened.rules.today)
+    );
     let (located, occupants) = (located?, occupants?);
 
     let line = |summary: &Summary, sight: Sight| {
@@ -99,11 +103,11 @@ fn households(family: &Family, opened: &Opened<'_>) -> Vec<Household> {
 }
 
 /// Who is in each household, in the order asked.
-async fn occupants(family: &Family, asked: &[Household]) -> Result<Vec<Vec<Occupant>>, StoreError> {
+async fn occupants(family: &Family, asked: &[Household], today: Date) -> Result<Vec<Vec<Occupant>>, StoreError> {
     let mut reading = JoinSet::new();
     for (place, stay) in asked.iter().enumerate() {
         let (people, key) = (family.store.people.clone(), stay.key.clone());
-        reading.spawn(async move { (place, people_reads::household(&people, &key, MOST_OCCUPANTS).await) });
+        reading.spawn(async move { (place, people_reads::household(&people, &key, MOST_OCCUPANTS, today).await) });
     }
     let mut found: Vec<Vec<Occupant>> = asked.iter().map(|_| Vec::new()).collect();
     while let Some(read) = reading.join_next().await {

@@ -30,6 +30,7 @@ use fc_store::{
     audit::{Act, Outcome},
     loads, people, people_reads,
 };
+use jiff::civil::Date;
 use rank::Wanted;
 use std::{collections::HashMap, sync::Arc};
 use tokio::task::JoinSet;
@@ -70,10 +71,10 @@ pub async fn find(search: &Search, caller: &Caller, query: &Query) -> Result<Dis
     offered(&search.definitions.council, query)?;
     let auditor = Auditor::new(search.store.audit.clone(), search.clock);
     let attempt = auditor.attempt(caller, Act::Search { terms: query.terms() });
-    let (attempt, candidates) = tokio::join!(attempt, candidates(search, query));
+    let (attempt, candidates) = tokio::join!(attempt, candidates(search, query, rules.today));
     let (attempt, candidates) = (attempt?, candidates?);
 
-    let summaries = people_reads::summaries(&search.store.people, &candidates.best).await?;
+    let summaries = people_reads::summaries(&search.store.people, &candidates.best, rules.today).await?;
     let mut results = show(search, &rules, query, &candidates, &summaries);
     if results.people.is_empty() {
         results.message = nobody_found(search, &rules, query).await?;
@@ -105,7 +106,7 @@ struct Candidates {
     more: bool,
 }
 
-async fn candidates(search: &Search, query: &Query) -> Result<Candidates, StoreError> {
+async fn candidates(search: &Search, query: &Query, today: Date) -> Result<Candidates, StoreError> {
     if let Some(case) = &query.case_id {
         let pk = people::case_pk(&search.store.key, case);
         let best = people_reads::with_case_id(&search.store.people, &pk, SAME_CASE).await?;
@@ -114,7 +115,7 @@ async fn candidates(search: &Search, query: &Query) -> Result<Candidates, StoreE
     let mut reading = JoinSet::new();
     for lookup in lookups(&query.surname, &query.forename, query.date_of_birth) {
         let (people, key) = (search.store.people.clone(), search.store.key.clone());
-        reading.spawn(async move { people_reads::entries(&people, &key, &lookup.pk, most(&lookup)).await });
+        reading.spawn(async move { people_reads::entries(&people, &key, &lookup.pk, most(&lookup), today).await });
     }
     let (mut filed, mut more): (Vec<Filed>, bool) = (Vec::new(), false);
     while let Some(read) = reading.join_next().await {

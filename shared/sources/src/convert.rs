@@ -315,7 +315,7 @@ impl Cells<'_> {
         details.emails =
             self.values(Field::Email).iter().filter_map(|text| self.parsed(Field::Email, text, Email::parse)).collect();
         details.addresses = self.addresses(details.as_of);
-        details.protection = self.protection();
+        (details.protection, details.unprotected) = self.protection();
         details.never_link = self.values(Field::NeverLink).iter().map(|id| without_decimals(id).into_owned()).collect();
         details.allocated = self
             .values(Field::Allocated)
@@ -571,8 +571,10 @@ impl Cells<'_> {
         }
     }
 
-    fn protection(&mut self) -> Protection {
+    /// How far the person is protected, and whether the row says outright that they are not.
+    fn protection(&mut self) -> (Protection, bool) {
         let mut strictest = Protection::None;
+        let mut is_said = false;
         let known = self.problems.len();
         if let Some(text) = self.text(Field::Protection) {
             let read = match folded_code(&text).as_str() {
@@ -581,6 +583,7 @@ impl Cells<'_> {
                 "hidden" => Some(Protection::Hidden),
                 _ => None,
             };
+            is_said = true;
             strictest = read.unwrap_or_else(|| {
                 self.problem(Field::Protection, Reason::UnknownCode);
                 Protection::Withheld
@@ -590,7 +593,7 @@ impl Cells<'_> {
         if self.problems.len() > known {
             strictest = strictest.max(Protection::Withheld);
         }
-        strictest
+        (strictest, is_said && strictest == Protection::None)
     }
 
     // Involvements
