@@ -57,7 +57,10 @@ pub(crate) async fn person<'a>(
     let through = opening.child.as_ref().filter(|child| *child != id);
     let (attempt, (view, child), sources) = tokio::join!(
         auditor.attempt(caller, act),
-        async { tokio::join!(followed(family, id), followed_if_any(family, through)) },
+        async {
+            let today = rules.today;
+            tokio::join!(followed(family, id, today), followed_if_any(family, through, today))
+        },
         freshness(family, now),
     );
     let (attempt, view, child, sources) = (attempt?, view?, child?, sources?);
@@ -75,7 +78,7 @@ pub(crate) async fn person<'a>(
         // how much was read.
         let most = MOST_READS * if through.is_some() { 2 } else { 1 };
         for _ in reads..most {
-            people_reads::view(&family.store.people, &PersonId::random()).await?;
+            people_reads::view(&family.store.people, &PersonId::random(), rules.today).await?;
         }
     }
     Ok((attempt, opened))
@@ -88,19 +91,19 @@ struct Followed {
     reads: usize,
 }
 
-async fn followed_if_any(family: &Family, id: Option<&PersonId>) -> Result<Followed, StoreError> {
+async fn followed_if_any(family: &Family, id: Option<&PersonId>, today: Date) -> Result<Followed, StoreError> {
     match id {
-        Some(id) => followed(family, id).await,
+        Some(id) => followed(family, id, today).await,
         None => Ok(Followed::default()),
     }
 }
 
 /// A person's view. An id that was merged away leads to the one it became. Matching points every merged id at the last as
 /// long as it remembers it; where it does not any more, there is a step for every later merger.
-async fn followed(family: &Family, id: &PersonId) -> Result<Followed, StoreError> {
+async fn followed(family: &Family, id: &PersonId, today: Date) -> Result<Followed, StoreError> {
     let mut at = id.clone();
     for reads in 1..=MOST_READS {
-        match people_reads::view(&family.store.people, &at).await? {
+        match people_reads::view(&family.store.people, &at, today).await? {
             Standing::Here(view) => return Ok(Followed { view: Some(view), reads }),
             Standing::Gone => return Ok(Followed { view: None, reads }),
             Standing::MovedTo(survivor) => at = survivor,

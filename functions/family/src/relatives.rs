@@ -11,6 +11,7 @@ use fc_store::{
     StoreError,
     people_reads::{self, Occupants},
 };
+use jiff::civil::Date;
 use std::collections::BTreeSet;
 use tokio::task::JoinSet;
 
@@ -38,7 +39,10 @@ pub(crate) async fn of(family: &Family, opened: &Opened<'_>) -> Result<page::Fam
     let handles: Vec<RecordHandle> = handles.into_iter().collect();
     let asked = if opened.rules.shows_housemates() { households(family, opened) } else { Vec::new() };
     let people = &family.store.people;
-    let (located, occupants) = tokio::join!(people_reads::located(people, &handles), occupants(family, &asked));
+    let (located, occupants) = tokio::join!(
+        people_reads::located(people, &handles, opened.rules.today),
+        occupants(family, &asked, opened.rules.today)
+    );
     let (located, occupants) = (located?, occupants?);
 
     let line = |summary: &Summary, sight: Sight| {
@@ -109,11 +113,11 @@ fn households(family: &Family, opened: &Opened<'_>) -> Vec<Household> {
 }
 
 /// Who is in each household, in the order asked.
-async fn occupants(family: &Family, asked: &[Household]) -> Result<Vec<Occupants>, StoreError> {
+async fn occupants(family: &Family, asked: &[Household], today: Date) -> Result<Vec<Occupants>, StoreError> {
     let mut reading = JoinSet::new();
     for (place, stay) in asked.iter().enumerate() {
         let (people, key) = (family.store.people.clone(), stay.key.clone());
-        reading.spawn(async move { (place, people_reads::household(&people, &key, MOST_OCCUPANTS).await) });
+        reading.spawn(async move { (place, people_reads::household(&people, &key, MOST_OCCUPANTS, today).await) });
     }
     let mut found: Vec<Occupants> = asked.iter().map(|_| Occupants::default()).collect();
     while let Some(read) = reading.join_next().await {

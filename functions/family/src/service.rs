@@ -6,9 +6,9 @@ use crate::{
     read::Opened,
 };
 use fc_access::{PROTECTED, Refusal, in_words};
-use fc_model::{Contact, Date, Email, Involvement, Phone, ServiceId, Staff, StaffId, person::Sourced};
-use fc_sources::Definition;
-use fc_store::{people, people_reads};
+use fc_model::{Contact, Date, Email, Involvement, Phone, ServiceId, SourceId, Staff, StaffId, person::Sourced};
+use fc_sources::{Definition, FeedKind};
+use fc_store::people_reads;
 use std::collections::BTreeMap;
 
 /// Shown for a fact the source has nothing on.
@@ -37,8 +37,12 @@ pub(crate) async fn page(family: &Family, opened: &Opened<'_>, service: &Service
 async fn directory(family: &Family, mut ids: Vec<StaffId>) -> Result<BTreeMap<StaffId, Staff>, Refusal> {
     ids.sort();
     ids.dedup();
-    let keys: Vec<_> = ids.iter().map(|id| people::staff_key(&family.store.key, id)).collect();
-    let found = people_reads::staff(&family.store.people, &keys).await?;
+    // A staff directory knows who has left; what a case system says of its own workers fills in the rest.
+    let lists = |definition: &&Definition| definition.feeds.iter().any(|feed| feed.kind == FeedKind::Staff);
+    let mut listing: Vec<&Definition> = family.definitions.enabled().filter(lists).collect();
+    listing.sort_by_key(|definition| definition.feeds.iter().any(|feed| feed.kind != FeedKind::Staff));
+    let sources: Vec<SourceId> = listing.into_iter().map(|definition| definition.source.clone()).collect();
+    let found = people_reads::staff(&family.store.people, &family.store.key, &ids, &sources).await?;
     Ok(ids.into_iter().zip(found).filter_map(|(id, staff)| Some((id, staff?))).collect())
 }
 

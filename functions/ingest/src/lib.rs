@@ -42,6 +42,8 @@ use tokio::{sync::mpsc, task::JoinSet};
 
 /// Objects written or deleted at the same time.
 const AT_ONCE: usize = 8;
+/// Parts that one sweep sends again for a feed: a queue that is merely slow must not be flooded.
+const MOST_RESENT: usize = 640;
 /// Clocks differ, and evening files are dated the day after: a file may be this far ahead of its upload.
 const AHEAD: SignedDuration = SignedDuration::from_hours(36);
 /// Where files go that name no feed we know: as if they were a feed of this name.
@@ -221,7 +223,7 @@ impl Ingest {
         Ok(())
     }
 
-    /// Finishes and resumes what was left behind when a message was lost to the dead letters.
+    /// Finishes, sends again and resumes what was left behind when a message was lost to the dead letters.
     async fn sweep(&self) -> Result<(), IngestError> {
         let feeds = self.definitions.enabled().flat_map(|definition| &definition.feeds);
         let feeds = feeds.map(|feed| FeedName::new(feed.source.clone(), feed.feed.clone()));
@@ -233,6 +235,13 @@ impl Ingest {
                     self.finish(&name, &load).await?;
                 }
                 _ if feed.can_resume((self.now)()) => self.send_resume(&name).await?,
+                Some(pending) if feed.is_overdue((self.now)()) => {
+                    let left = loads::parts_left(&self.store.loads, &name, pending, MOST_RESENT).await?;
+                    let load = &pending.version.load;
+                    tracing::warn!(source = %name.source, feed = %name.feed, load = %load, count = left.len(), "parts are overdue, and sent again");
+                    let bodies = left.into_iter().map(|part| ToMatching::Part(part).body());
+                    self.matching.send(bodies.collect::<Result<_, _>>()?).await?;
+                }
                 _ => {}
             }
         }
@@ -315,6 +324,20 @@ async fn delete(bucket: &fc_store::Bucket, keys: Vec<String>) {
         deleting.spawn(async move { bucket.delete(&key).await });
     }
     deleting.join_all().await;
+}
+
+/// Objects of a load that was taken over.
+#[derive(Default)]
+struct Leftovers {
+    manifests: Vec<String>,
+    staged: Vec<String>,
+}
+
+impl Leftovers {
+    async fn delete(self, store: &Store) {
+        delete(&store.manifests, self.manifests).await;
+        delete(&store.staging, self.staged).await;
+    }
 }
 
 /// One load in the hands of the feed's holder.
@@ -536,6 +559,7 @@ impl Work<'_> {
     ) -> Result<(), IngestError> {
         let (store, load, number) = (&self.ingest.store, &self.load.load, self.feed.fence);
         let folder = folder(self.name, load, number);
+        let leftovers = self.leftovers(&base);
         let manifest = if plan.candidate.is_empty() {
             None
         } else if base.manifest.is_some() && plan.candidate == base.entries {
@@ -557,11 +581,10 @@ impl Work<'_> {
         };
         // A late delta that was applied does not make the feed older.
         let version = Version { as_of: base.as_of.max(Some(as_of)).unwrap_or(as_of), ..version };
-        if let Some(stuck) = &base.stuck {
-            loads::note_taken_over(&store.loads, self.name, &stuck.version.load, (self.ingest.now)()).await?;
-        }
         if plan.changes_nothing() && base.adopted.is_empty() {
-            return self.nothing_to_send(&survey, &plan, version).await;
+            self.nothing_to_send(&survey, &plan, version).await?;
+            leftovers.delete(store).await;
+            return Ok(());
         }
         let mut report = self.report(LoadState::Applying, &survey, Some(&plan));
         report.as_of = Some(as_of);
@@ -575,8 +598,20 @@ impl Work<'_> {
         let pending = Pending { version, staged };
         loads::commit(&store.loads, self.name, number, &pending, (self.ingest.now)()).await?;
         self.log("committed", &report);
+        leftovers.delete(store).await;
         self.ingest.write_report(&report).await?;
         self.ingest.send_parts(self.name, &pending).await
+    }
+
+    /// What nothing refers to once this load has taken over from a stuck one.
+    fn leftovers(&self, base: &Base) -> Leftovers {
+        let Some(stuck) = &base.stuck else { return Leftovers::default() };
+        let accepted = self.feed.applied.as_ref().and_then(|applied| applied.manifest.as_ref());
+        let manifest = stuck.version.manifest.clone().filter(|key| Some(key) != accepted);
+        let adopted = |key: &String| base.adopted.iter().any(|staged| key.starts_with(&staged.prefix));
+        let parts = stuck.parts(self.name).into_iter().map(|part| part.key).filter(|key| !adopted(key));
+        let report = format!("{}report.json", folder(self.name, &stuck.version.load, stuck.version.number));
+        Leftovers { manifests: manifest.into_iter().collect(), staged: parts.chain([report]).collect() }
     }
 
     /// The second reading: stages the changes in parts and returns how many.
@@ -673,7 +708,7 @@ impl Work<'_> {
     async fn conclude(&self, report: Report, end: impl Fn(&mut Feed, &mut Load)) -> Result<(), IngestError> {
         self.ingest.write_report(&report).await?;
         let now = (self.ingest.now)();
-        let report_key = format!("{}/{}", self.name, self.load.load);
+        let report_key = loads::report_key(self.name, &self.load.load);
         let ended = loads::conclude(
             &self.ingest.store.loads,
             self.name,

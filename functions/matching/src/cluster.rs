@@ -19,9 +19,13 @@ pub(crate) struct Live {
     /// Records it must never be linked with.
     #[serde(rename = "n", default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) never: Vec<RecordHandle>,
-    /// How far it is protected.
+    /// How far its own source restricts it.
     #[serde(rename = "p", default, skip_serializing_if = "is_open")]
     pub(crate) protection: Protection,
+    /// How far other records restrict it: those that have its identifiers, and those that were one person with it when
+    /// they left or parted. Each counts unless that record is here, in the same person, and speaks for itself.
+    #[serde(rename = "r", default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub(crate) told: BTreeMap<RecordHandle, Protection>,
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "the signature serde asks for")]
@@ -65,8 +69,6 @@ pub(crate) struct Person {
     pub(crate) records: BTreeSet<RecordHandle>,
     /// The epoch at which anything about the person last changed.
     pub(crate) epoch: u64,
-    /// Protection that outlasts the record it came from: after a split both parts keep it until reviewed.
-    pub(crate) kept: Protection,
 }
 
 /// A person that is no more.
@@ -91,6 +93,8 @@ pub(crate) struct Cluster {
     pub(crate) edges: BTreeSet<Edge>,
     pub(crate) people: BTreeMap<PersonId, Person>,
     pub(crate) former: BTreeMap<PersonId, Former>,
+    /// The people table has everything up to this epoch. Whoever commits sees to what is above it first.
+    pub(crate) projected: u64,
 }
 
 /// A member at a version that is to be committed.
@@ -128,10 +132,53 @@ impl Cluster {
         (records.iter().map(|handle| (handle.clone(), version(handle))).collect(), edges.cloned().collect())
     }
 
-    /// The strictest protection of a person's records, and of what it kept.
-    fn protection(&self, person: &Person) -> Protection {
-        let of = |handle| self.members.get(handle).and_then(|member| Some(member.state.as_ref().ok()?.protection));
-        person.records.iter().filter_map(of).max().unwrap_or_default().max(person.kept)
+    fn live_member(&self, handle: &RecordHandle) -> Option<&Live> {
+        self.members.get(handle)?.state.as_ref().ok()
+    }
+
+    /// Who restricts the person that these records are, and how far.
+    fn restrictions(&self, records: &BTreeSet<RecordHandle>) -> BTreeMap<RecordHandle, Protection> {
+        let mut restrictions: BTreeMap<RecordHandle, Protection> = BTreeMap::new();
+        for (handle, live) in records.iter().filter_map(|handle| Some((handle, self.live_member(handle)?))) {
+            let told = live.told.iter().filter(|(by, _)| !records.contains(*by));
+            for (by, protection) in told.chain([(handle, &live.protection)]).filter(|(_, p)| **p > Protection::None) {
+                let known = restrictions.entry(by.clone()).or_default();
+                *known = (*known).max(*protection);
+            }
+        }
+        restrictions
+    }
+
+    /// The strictest restriction of the person that these records are.
+    pub(crate) fn protection(&self, records: &BTreeSet<RecordHandle>) -> Protection {
+        self.restrictions(records).into_values().max().unwrap_or_default()
+    }
+
+    /// Restrictions that members keep here and did not have before: (of, by, how far).
+    pub(crate) fn newly_restricted(
+        &self,
+        before: &[&Cluster],
+        news: &[News],
+    ) -> Vec<(RecordHandle, RecordHandle, Protection)> {
+        let mut newly = Vec::new();
+        for (handle, _, live) in self.live() {
+            let known = before.iter().filter_map(|cluster| cluster.live_member(handle));
+            let news = news.iter().filter(|news| news.handle == *handle).filter_map(|news| news.live.as_ref());
+            let known: Vec<&Live> = known.chain(news).collect();
+            let is_known = |(by, protection): &(&RecordHandle, &Protection)| {
+                known.iter().any(|live| live.told.get(*by) >= Some(*protection))
+            };
+            let new = live.told.iter().filter(|told| !is_known(told));
+            newly.extend(new.map(|(by, protection)| (handle.clone(), by.clone(), *protection)));
+        }
+        newly
+    }
+
+    /// People, here or gone, that changed above an epoch, each with the epoch of that.
+    pub(crate) fn above(&self, epoch: u64) -> impl Iterator<Item = (&PersonId, u64)> {
+        let here = self.people.iter().map(|(id, person)| (id, person.epoch));
+        let former = self.former.iter().map(|(id, former)| (id, former.epoch));
+        here.chain(former).filter(move |(_, of)| *of > epoch)
     }
 }
 
@@ -173,6 +220,7 @@ pub(crate) fn join(
     whole.edges.retain(|edge| may_count(&edge.a) && may_count(&edge.b));
 
     let parts = resolve(model, &whole);
+    keep_restrictions(&mut whole, clusters, &parts);
     assign(&mut whole, clusters, &parts, epoch, now_seconds);
     whole
 }
@@ -212,6 +260,31 @@ fn resolve(model: &Model, cluster: &Cluster) -> Vec<BTreeSet<RecordHandle>> {
     resolution.people.into_iter().map(|part| part.into_iter().map(|i| members[i].handle.clone()).collect()).collect()
 }
 
+/// What restricted a person goes on restricting each of its records when the record that said so has left, or is another
+/// person now. A record that is here speaks for itself.
+fn keep_restrictions(whole: &mut Cluster, clusters: &[&Cluster], parts: &[BTreeSet<RecordHandle>]) {
+    let people = clusters.iter().flat_map(|cluster| cluster.people.values().map(move |person| (cluster, person)));
+    for (cluster, person) in people {
+        for (by, protection) in cluster.restrictions(&person.records) {
+            for part in parts.iter().filter(|part| !part.contains(&by)) {
+                for handle in part.intersection(&person.records) {
+                    if let Some(Member { state: Ok(live), .. }) = whole.members.get_mut(handle) {
+                        let known = live.told.entry(by.clone()).or_default();
+                        *known = (*known).max(protection);
+                    }
+                }
+            }
+        }
+    }
+    for part in parts {
+        for handle in part {
+            if let Some(Member { state: Ok(live), .. }) = whole.members.get_mut(handle) {
+                live.told.retain(|by, _| !part.contains(by));
+            }
+        }
+    }
+}
+
 /// Says which part is which person. The part with the largest overlap keeps a person's id, ties go to the lowest; ids
 /// that are left over lead to the part that took over most of their records.
 fn assign(whole: &mut Cluster, clusters: &[&Cluster], parts: &[BTreeSet<RecordHandle>], epoch: u64, now_seconds: i64) {
@@ -233,25 +306,17 @@ fn assign(whole: &mut Cluster, clusters: &[&Cluster], parts: &[BTreeSet<RecordHa
         }
     }
 
-    // Where each person and its protection were.
+    // Where each person was.
     let home = |id: &PersonId| clusters.iter().find(|cluster| cluster.people.contains_key(id));
-    let is_split = |id: &PersonId| claims.iter().filter(|(_, claimant, _)| *claimant == id).count() > 1;
     for (i, part) in parts.iter().enumerate() {
-        let heirs = claims.iter().filter(|(_, _, heir)| *heir == i).map(|(_, id, _)| *id);
-        let kept = heirs
-            .map(|id| match (is_split(id), home(id), before.get(id)) {
-                (true, Some(cluster), Some(person)) => cluster.protection(person),
-                (_, _, Some(person)) => person.kept,
-                _ => Protection::None,
-            })
-            .max()
-            .unwrap_or_default();
         let id = id_of.get(&i).cloned().unwrap_or_else(PersonId::random);
         let unchanged = before.get(&id).zip(home(&id)).filter(|(person, cluster)| {
-            person.kept == kept && person.records == *part && cluster.portrait(part) == whole.portrait(part)
+            person.records == *part
+                && cluster.portrait(part) == whole.portrait(part)
+                && cluster.protection(part) == whole.protection(part)
         });
         let epoch = unchanged.map_or(epoch, |(person, _)| person.epoch);
-        whole.people.insert(id, Person { records: part.clone(), epoch, kept });
+        whole.people.insert(id, Person { records: part.clone(), epoch });
     }
 
     let heir = |id: &PersonId| claims.iter().find(|(_, claimant, _)| *claimant == id).map(|(_, _, part)| *part);
@@ -288,9 +353,11 @@ struct Written {
     #[serde(rename = "x", skip_serializing_if = "Vec::is_empty")]
     ahead: Vec<Edge>,
     #[serde(rename = "p", skip_serializing_if = "Vec::is_empty")]
-    people: Vec<(PersonId, Vec<usize>, u64, Protection)>,
+    people: Vec<(PersonId, Vec<usize>, u64)>,
     #[serde(rename = "o", skip_serializing_if = "BTreeMap::is_empty")]
     former: BTreeMap<PersonId, Former>,
+    #[serde(rename = "d")]
+    projected: u64,
 }
 
 impl From<Cluster> for Written {
@@ -303,7 +370,7 @@ impl From<Cluster> for Written {
         let people = cluster
             .people
             .iter()
-            .map(|(id, person)| (id.clone(), person.records.iter().map(at).collect(), person.epoch, person.kept))
+            .map(|(id, person)| (id.clone(), person.records.iter().map(at).collect(), person.epoch))
             .collect();
         let members = cluster
             .members
@@ -316,7 +383,7 @@ impl From<Cluster> for Written {
                 (handle.clone(), member.rev, live, removed)
             })
             .collect();
-        Self { members, edges, ahead, people, former: cluster.former }
+        Self { members, edges, ahead, people, former: cluster.former, projected: cluster.projected }
     }
 }
 
@@ -328,14 +395,15 @@ impl From<Written> for Cluster {
             .edges
             .iter()
             .filter_map(|(a, b, weight)| Some(Edge::new(handles.get(*a)?.clone(), handles.get(*b)?.clone(), *weight)));
-        let people = written.people.into_iter().map(|(id, places, epoch, kept)| {
+        let people = written.people.into_iter().map(|(id, places, epoch)| {
             let records = places.iter().filter_map(|place| Some(handles.get(*place)?.0.clone())).collect();
-            (id, Person { records, epoch, kept })
+            (id, Person { records, epoch })
         });
         Self {
             edges: edges.chain(written.ahead).collect(),
             people: people.collect(),
             former: written.former,
+            projected: written.projected,
             members: written
                 .members
                 .into_iter()
@@ -365,7 +433,7 @@ mod tests {
             surnames: vec!["okafor".into()],
             ..Facts::default()
         };
-        let live = Live { facts, never: Vec::new(), protection: Protection::None };
+        let live = Live { facts, never: Vec::new(), protection: Protection::None, told: BTreeMap::new() };
         News { handle: handle(number), rev, live: Some(live) }
     }
 

@@ -1,15 +1,17 @@
 //! Converging: the protocol by which any number of workers, in any order, with crashes and repeats, agree on which
 //! records are one person (design.md section 5). Each guard is here because without it runs diverged.
 //!
-//! 1. A record is put only over the version it was made from; its version grows. What it says it must never be linked
-//!    with is kept as a fact before that, and outlives it. (Its protection does not: a record that comes back is as open
-//!    as its source now says.)
+//! 1. A record is put only over the version it was made from; its version grows. What it must never be linked with and
+//!    how far it is restricted are kept as facts before that, and outlive it.
 //! 2. Its own keys are filed, *then* keys are read strongly, and then candidates with their versions: of two records
 //!    that arrive at once, at least one sees the other.
-//! 3. Pairs are scored; an edge names the versions it compared.
+//! 3. Pairs are scored; an edge names the versions it compared. Facts are read that restrict the record by its own id or
+//!    by an identifier it shares.
 //! 4. The clusters of the record and of every edge's end are read and joined.
 //! 5. The whole is cut into people, purely.
 //! 6. One cluster is put conditional on its epoch; several in one transaction that checks every epoch. On a conflict, 4.
+//!    Before it, people are projected that an earlier commit left behind: the message of that one may never be heard
+//!    again when a newer change has come.
 //! 7. People are projected, survivors before those that moved; only then is the message acknowledged.
 //! 8. Obsolete keys are deleted; readers ignore, and delete, keys that a record does not list.
 
@@ -20,11 +22,11 @@ use crate::{
     tasks, view,
 };
 use fc_linkage::{Band, Standard, blocking_keys};
-use fc_model::{Change, Details, RecordHandle};
+use fc_model::{Change, Details, PersonId, Protection, RecordHandle};
 use fc_store::{
     StoreError,
     people::{self, Projection, Standing},
-    records::{self, Commit, Head, Held, REMEMBERED_SECONDS, Record, Stored, next_rev},
+    records::{self, Commit, Head, Held, REMEMBERED_SECONDS, Record, Restrictable, Stored, next_rev},
 };
 use jiff::tz::TimeZone;
 use std::{
@@ -73,6 +75,23 @@ struct Root {
     chunked: bool,
 }
 
+/// What is kept for good of a record that is not here.
+#[derive(Default, Clone, Copy)]
+struct Kept<'a> {
+    never: Option<&'a BTreeSet<RecordHandle>>,
+    restricted: Protection,
+}
+
+/// Which people of a cluster to project.
+enum Which<'a> {
+    /// All, to finish what a crash left.
+    All,
+    /// Those changed above an epoch.
+    Above(u64),
+    /// Those changed at an epoch, and who was there before it.
+    At(u64, &'a BTreeSet<PersonId>),
+}
+
 /// What is committed at once: records and edges whose clusters are one in the end.
 #[derive(Default)]
 struct Group {
@@ -89,13 +108,20 @@ impl Matching {
         report: &mut Report,
     ) -> Result<Vec<Arrived>, Failure> {
         let known = records::read(&self.store.records, changes.keys(), self.now()).await?;
-        // A record that is here holds its never-links; one that is not may have been here before.
+        // A record that is here holds its facts; one that is not may have been here before.
         let is_here = |handle: &&RecordHandle| known.get(*handle).is_some_and(|stored| stored.record.is_some());
-        let new = changes.keys().filter(|handle| !is_here(handle));
-        let apart = records::never_links(&self.store.records, new).await?;
-        let writes = changes
-            .iter()
-            .map(|(handle, changes)| self.put_record(handle, changes, known.get(handle), apart.get(handle)));
+        let new = || changes.keys().filter(|handle| !is_here(handle));
+        let own = new().map(Restrictable::record).collect();
+        let (never, restricted) = tokio::try_join!(
+            records::never_links(&self.store.records, new()),
+            records::restrictions(&self.store.records, &own)
+        )?;
+        let kept = |handle: &RecordHandle| {
+            let by_itself = restricted.get(&Restrictable::record(handle)).and_then(|by| by.get(handle));
+            Kept { never: never.get(handle), restricted: by_itself.copied().unwrap_or_default() }
+        };
+        let writes =
+            changes.iter().map(|(handle, changes)| self.put_record(handle, changes, known.get(handle), kept(handle)));
         let mut arrived = Vec::new();
         for (counts, record) in tasks::all(AT_ONCE, writes.collect()).await? {
             *report += counts;
@@ -109,7 +135,7 @@ impl Matching {
         handle: &RecordHandle,
         changes: &[Change],
         known: Option<&Stored>,
-        apart: Option<&BTreeSet<RecordHandle>>,
+        kept: Kept<'_>,
     ) -> Result<(Report, Option<Arrived>), Failure> {
         let mut known = known.cloned();
         for attempt in 1..=TRIES {
@@ -147,7 +173,10 @@ impl Matching {
                 // Before the record: a crash must not lose what the source may never say again.
                 records::keep_apart(&self.store.records, handle, &stated).await?;
             }
-            record.never.extend(stated.into_iter().chain(apart.into_iter().flatten().cloned()));
+            record.never.extend(stated.into_iter().chain(kept.never.into_iter().flatten().cloned()));
+            self.keep_restricted(handle, &mut record, before.as_ref(), details.as_ref(), kept.restricted).await?;
+            // What an earlier version should have deleted may still be there.
+            record.obsolete = records::still_filed(&self.store.records, handle, &record.obsolete).await?;
             self.refile(&mut record, details.as_ref());
             kept_keys.retain(|key| record.keys.contains(key));
             let rev = next_rev(last, self.now());
@@ -163,6 +192,35 @@ impl Matching {
             known = records::read(&self.store.records, [handle], self.now()).await?.remove(handle);
         }
         Err(StoreError::Conflict.into())
+    }
+
+    /// Keeps how far its source restricts a record, and every record with its identifiers: before the record is written,
+    /// and for good.
+    async fn keep_restricted(
+        &self,
+        handle: &RecordHandle,
+        record: &mut Record,
+        before: Option<&Record>,
+        details: Option<&Details>,
+        kept: Protection,
+    ) -> Result<(), Failure> {
+        let was = before.map_or(kept, |before| before.restricted);
+        let is_living = before.is_some_and(|before| record::details(&self.definitions, before).is_some());
+        let now = record::restricted(was, is_living, details);
+        record.restricted = now;
+        if was.max(now) == Protection::None {
+            return Ok(());
+        }
+        let mut under = record.restricted_under.clone();
+        under.insert(Restrictable::record(handle));
+        under.extend(details.iter().flat_map(|details| Restrictable::identifiers(&self.store.key, details)));
+        if now != was || under != record.restricted_under {
+            for what in &under {
+                records::restrict(&self.store.records, what, handle, now, record::newest(record)).await?;
+            }
+        }
+        record.restricted_under = under;
+        Ok(())
     }
 
     async fn write_record(
@@ -192,11 +250,9 @@ impl Matching {
         keys.sort();
         keys.dedup();
         let mut obsolete = std::mem::take(&mut record.keys);
-        if keys.is_empty() {
-            // Nothing may stay behind of a record that has left, not even what an earlier change should have deleted.
-            obsolete.append(&mut record.obsolete);
-        }
+        obsolete.append(&mut record.obsolete);
         obsolete.retain(|key| !keys.contains(key));
+        obsolete.sort();
         obsolete.dedup();
         record.obsolete = obsolete;
         record.keys = keys;
@@ -221,7 +277,7 @@ impl Matching {
             let settled_roots: BTreeSet<&RecordHandle> =
                 settled.iter().filter_map(|one| roots.of.get(&one.handle)).collect();
             let finish = settled_roots.into_iter().filter_map(|root| roots.heads.get(root)?.cluster.as_ref());
-            let finish = finish.map(|cluster| self.project(cluster, None, HashMap::new()));
+            let finish = finish.map(|cluster| self.project(cluster, &Which::All, HashMap::new()));
             report.projected += tasks::all(CLUSTERS_AT_ONCE, finish.collect()).await?.into_iter().sum::<u64>();
 
             let groups = self.score(&fresh, &mut roots, in_hand).await?;
@@ -255,8 +311,8 @@ impl Matching {
         let reads = keys.into_iter().map(|key| async move {
             Ok::<_, Failure>((key, records::block(&self.store.records, key, Some(most + 1)).await?))
         });
-        let blocks: BTreeMap<&String, records::Block> =
-            tasks::all(AT_ONCE, reads.collect()).await?.into_iter().collect();
+        let (blocks, told) = tokio::try_join!(tasks::all(AT_ONCE, reads.collect()), self.restrictions(fresh))?;
+        let blocks: BTreeMap<&String, records::Block> = blocks.into_iter().collect();
         for (key, block) in &blocks {
             if block.marked != (block.members.len() > most) && !in_hand.contains(*key) {
                 let besides = fresh.iter().map(|one| &one.handle).collect();
@@ -286,7 +342,8 @@ impl Matching {
             .collect();
         let mut found: Vec<(News, BTreeSet<Edge>)> = Vec::new();
         for one in fresh {
-            let Some(live) = self.live(&one.record) else {
+            let told = told.get(&one.handle).cloned().unwrap_or_default();
+            let Some(live) = self.live(&one.record, told) else {
                 // What never took part has nothing to undo.
                 if one.record.matched {
                     found.push((News { handle: one.handle.clone(), rev: one.rev, live: None }, BTreeSet::new()));
@@ -327,11 +384,39 @@ impl Matching {
     }
 
     /// What a cluster needs to know of a record; `None` when it takes no part in matching.
-    fn live(&self, record: &Record) -> Option<Live> {
+    fn live(&self, record: &Record, told: BTreeMap<RecordHandle, Protection>) -> Option<Live> {
         let details = record::details(&self.definitions, record)?;
         let source = &record.id.source;
         let facts = Standard::of(source, &details).facts();
-        Some(Live { facts, never: record.never.iter().cloned().collect(), protection: details.protection })
+        let protection = details.protection.max(record.restricted);
+        Some(Live { facts, never: record.never.iter().cloned().collect(), protection, told })
+    }
+
+    /// Which other records restrict these, by their identifiers or by what they were once: one read for all.
+    async fn restrictions(
+        &self,
+        fresh: &[Arrived],
+    ) -> Result<HashMap<RecordHandle, BTreeMap<RecordHandle, Protection>>, Failure> {
+        let mut under: HashMap<&RecordHandle, Vec<Restrictable>> = HashMap::new();
+        for one in fresh {
+            if let Some(details) = record::details(&self.definitions, &one.record) {
+                let mut own = Restrictable::identifiers(&self.store.key, &details);
+                own.push(Restrictable::record(&one.handle));
+                under.insert(&one.handle, own);
+            }
+        }
+        let found = records::restrictions(&self.store.records, &under.values().flatten().cloned().collect()).await?;
+        let told = under.into_iter().map(|(handle, under)| {
+            let mut told: BTreeMap<RecordHandle, Protection> = BTreeMap::new();
+            for (by, protection) in under.iter().filter_map(|one| found.get(one)).flatten() {
+                if by != handle {
+                    let known = told.entry(by.clone()).or_default();
+                    *known = (*known).max(*protection);
+                }
+            }
+            (handle.clone(), told)
+        });
+        Ok(told.collect())
     }
 
     /// Deletes keys that their record does not list: left by workers that were overtaken.
@@ -408,8 +493,8 @@ impl Matching {
         loop {
             match self.commit(&group, &roots).await {
                 Ok(Committed::Done { cluster, epoch, before }) => {
-                    let changed = epoch.map(|epoch| (epoch, before));
-                    return self.project(&cluster, changed, known).await;
+                    let which = epoch.map_or(Which::All, |epoch| Which::At(epoch, &before));
+                    return self.project(&cluster, &which, known).await;
                 }
                 Ok(Committed::Joined) => {}
                 Err(Failure::Store(StoreError::Conflict)) => {
@@ -455,13 +540,21 @@ impl Matching {
         let epoch = next_rev(highest, now);
         let clusters: Vec<&Cluster> = with_cluster.iter().map(|(_, _, cluster)| *cluster).collect();
         let (news, edges) = if is_all { (&group.news[..], group.edges.clone()) } else { (&[][..], BTreeSet::new()) };
-        let cluster = join(&self.model, &clusters, news, &edges, epoch, now);
+        let mut cluster = join(&self.model, &clusters, news, &edges, epoch, now);
         let before: BTreeSet<_> = clusters.iter().flat_map(|cluster| cluster.people.keys().cloned()).collect();
-        if let [only] = &clusters[..]
-            && **only == cluster
-        {
-            return Ok(Committed::Done { cluster, epoch: None, before });
+        if let [only] = &clusters[..] {
+            cluster.projected = only.projected;
+            if **only == cluster {
+                return Ok(Committed::Done { cluster, epoch: None, before });
+            }
         }
+        // Facts before what is made of them: a restriction must not be lost with a head.
+        for (of, by, protection) in cluster.newly_restricted(&clusters, news) {
+            records::restrict(&self.store.records, &Restrictable::record(&of), &by, protection, None).await?;
+        }
+        let behind = clusters.iter().map(|cluster| self.catch_up(cluster));
+        tasks::all(CLUSTERS_AT_ONCE, behind.collect()).await?;
+        cluster.projected = highest.unwrap_or(0);
         let joined = with_cluster.iter().skip(1);
         let commit = Commit {
             root: (home, home_epoch),
@@ -475,15 +568,27 @@ impl Matching {
         Ok(if is_all { Committed::Done { cluster, epoch: Some(epoch), before } } else { Committed::Joined })
     }
 
-    /// Step 7: projects the people of a cluster that changed at an epoch, or all of them to finish what a crash left.
-    /// Returns how many were written.
+    /// Projects what earlier commits of a cluster did not get to.
+    async fn catch_up(&self, cluster: &Cluster) -> Result<(), Failure> {
+        let above: Vec<(&PersonId, u64)> = cluster.above(cluster.projected).collect();
+        if !people::are_projected(&self.store.people, &above).await? {
+            self.project(cluster, &Which::Above(cluster.projected), HashMap::new()).await?;
+        }
+        Ok(())
+    }
+
+    /// Step 7: projects people of a cluster. Returns how many were written.
     async fn project(
         &self,
         cluster: &Cluster,
-        changed: Option<(u64, BTreeSet<fc_model::PersonId>)>,
+        which: &Which<'_>,
         mut known: HashMap<RecordHandle, Stored>,
     ) -> Result<u64, Failure> {
-        let is_changed = |epoch: u64| changed.as_ref().is_none_or(|(at, _)| *at == epoch);
+        let is_changed = |epoch: u64| match which {
+            Which::All => true,
+            Which::Above(projected) => epoch > *projected,
+            Which::At(at, _) => epoch == *at,
+        };
         let people: Vec<_> = cluster.people.iter().filter(|(_, person)| is_changed(person.epoch)).collect();
         // A record is used as it was read if the cluster knows no later version of it.
         known.retain(|handle, stored| cluster.members.get(handle).is_some_and(|member| member.rev <= stored.rev));
@@ -499,7 +604,7 @@ impl Matching {
         };
         let here = people.into_iter().filter_map(|(id, person)| {
             let view = maker.view(id, person, cluster, &known)?;
-            let is_new = changed.as_ref().is_some_and(|(_, before)| !before.contains(id));
+            let is_new = matches!(which, Which::At(_, before) if !before.contains(id));
             Some(Projection { person: id.clone(), epoch: person.epoch, standing: Standing::Here(view), is_new })
         });
         let former = cluster.former.iter().filter(|(_, former)| is_changed(former.epoch)).map(|(id, former)| {
@@ -585,7 +690,7 @@ impl Matching {
 /// What a commit came to.
 enum Committed {
     /// Everything is in one cluster. `epoch` is `None` when it was so before; `before` are the people there were.
-    Done { cluster: Cluster, epoch: Option<u64>, before: BTreeSet<fc_model::PersonId> },
+    Done { cluster: Cluster, epoch: Option<u64>, before: BTreeSet<PersonId> },
     /// Many clusters were joined, but not all yet: go on.
     Joined,
 }

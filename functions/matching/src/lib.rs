@@ -194,8 +194,8 @@ impl Matching {
         let puts = changes.into_iter().map(|change| async move {
             // A removal does not say the worker's id, only the handle.
             let key = match StaffId::parse(&change.record.id) {
-                Ok(id) => people::staff_key(&self.store.key, &id),
-                Err(_) => people::staff_key_of(&change.handle),
+                Ok(id) => people::staff_key(&self.store.key, &id, &change.record.source),
+                Err(_) => people::staff_key_of(&change.handle, &change.record.source),
             };
             let staff = match change.content {
                 Some(Content::Staff(staff)) => Some(*staff),

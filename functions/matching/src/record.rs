@@ -1,9 +1,8 @@
 //! Records: what several feeds of a source say of one person, put together. Pure.
 
-use fc_model::{Change, Content, Date, Details, FeedId, HandleKey, RecordHandle, RecordId};
-use fc_sources::{Definitions, FeedKind};
+use fc_model::{Change, Content, Date, Details, FeedId, HandleKey, Protection, RecordHandle, RecordId, Seq};
+use fc_sources::{Definitions, FeedKind, Field};
 use fc_store::records::{Fragment, Record};
-use jiff::tz::TimeZone;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// What a change did to its record.
@@ -45,6 +44,8 @@ pub(crate) fn unknown(change: &Change) -> Record {
         keys: Vec::new(),
         obsolete: Vec::new(),
         never: BTreeSet::new(),
+        restricted: Protection::None,
+        restricted_under: BTreeSet::new(),
         matched: false,
     }
 }
@@ -55,6 +56,20 @@ pub(crate) fn never_links(key: &HandleKey, record: &Record) -> BTreeSet<RecordHa
     said.flat_map(|details| &details.never_link)
         .map(|id| key.record(&RecordId::new(record.id.source.clone(), id)))
         .collect()
+}
+
+/// How far a record is restricted from now on. `was` is what its source restricted it to so far, and `is_living` whether
+/// it was here to the last. A source lifts what it said by saying outright, of a record that never left it, that the
+/// person is not protected, or less so. That it says nothing lifts nothing, and neither does leaving and coming back.
+pub(crate) fn restricted(was: Protection, is_living: bool, details: Option<&Details>) -> Protection {
+    let Some(details) = details else { return was };
+    let is_said = details.unprotected || details.protection > Protection::None;
+    if is_living && is_said { details.protection } else { details.protection.max(was) }
+}
+
+/// Which extract the newest of what is known of a record came in.
+pub(crate) fn newest(record: &Record) -> Option<Seq> {
+    record.fragments.values().map(|fragment| fragment.seq).max()
 }
 
 /// Whether every feed that had it has it no more.
@@ -90,8 +105,14 @@ pub(crate) fn details(definitions: &Definitions, record: &Record) -> Option<Deta
     merged
 }
 
-/// The day a record was true: as it says itself, or the newest extract it came in.
-pub(crate) fn as_of(record: &Record, details: &Details) -> Option<Date> {
-    let newest = record.fragments.values().filter(|fragment| fragment.details.is_some()).map(|fragment| fragment.seq);
-    details.as_of.or_else(|| newest.max().map(|seq| TimeZone::UTC.to_datetime(seq.as_of).date()))
+/// The day a record was true, where it says so itself. `None` means as of its source's last update: every extract since
+/// the one that changed it has confirmed it. So does a day that is volatile: it moves on without being sent.
+pub(crate) fn as_of(definitions: &Definitions, record: &Record) -> Option<Date> {
+    let definition = definitions.get(&record.id.source);
+    let moves_unsent = |feed: &FeedId| {
+        let feed = definition.and_then(|definition| definition.feed(feed));
+        feed.is_some_and(|feed| feed.volatile.contains(&Field::AsOf))
+    };
+    let fragments = record.fragments.iter().filter(|(feed, _)| !moves_unsent(feed));
+    fragments.filter_map(|(_, fragment)| fragment.details.as_ref()?.as_of).max()
 }

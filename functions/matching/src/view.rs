@@ -11,8 +11,8 @@ use crate::{
 };
 use fc_linkage::{Model, Standard};
 use fc_model::{
-    Address, BirthDate, Date, Details, HandleKey, Household, Name, NameKind, PersonId, PersonView, Protection,
-    RecordHandle, RecordId, Relationship, SourceId, Summary,
+    Address, BirthDate, Date, Dated, Days, Details, HandleKey, Household, Name, NameKind, PersonId, PersonView,
+    Protection, RecordHandle, RecordId, Relationship, SourceId, Summary,
     person::{Sourced, ViewRecord, ViewRelationship},
 };
 use fc_sources::{Ages, Definitions};
@@ -35,7 +35,9 @@ struct Part<'a> {
     is_cms: bool,
     /// The ages at which its source is shown; `None` when it is switched off or no definition has it.
     ages: Option<Ages>,
-    /// Whether its source speaks for the person.
+    /// The days on which its source is shown of the person; `None` when on none.
+    days: Option<Days>,
+    /// Whether that is so for good: the source speaks for the person.
     speaks: bool,
 }
 
@@ -44,7 +46,7 @@ pub(crate) struct Maker<'a> {
     pub(crate) definitions: &'a Definitions,
     pub(crate) model: &'a Model,
     pub(crate) key: &'a HandleKey,
-    /// The day it is. Only a source dated later makes any difference by it.
+    /// The day it is: from the age on at which a source is shown it speaks for good.
     pub(crate) today: Date,
 }
 
@@ -64,39 +66,32 @@ impl Maker<'_> {
             .filter_map(|handle| part(definitions, handle, records.get(handle)?.record.as_ref()?))
             .collect();
         parts.first()?;
-        let speaking = speaking(&parts, today);
+        let (speaking, life_is) = speaking(&parts, today);
         for part in &mut parts {
             part.speaks = speaking.contains(&part.record.id.source);
+            part.days =
+                if part.speaks { Some(Days::default()) } else { part.ages.and_then(|ages| days(ages, life_is)) };
         }
         // The case management system knows a child best; the others count in the order of their definitions.
         let place = |part: &Part<'_>| definitions.iter().position(|known| known.source == part.record.id.source);
-        // Two records of one source: the newer knows better.
+        // Two records of one source: the newer knows better, and the newest is the one that says no day of its own.
         parts.sort_by_cached_key(|part| {
             let place = place(part).unwrap_or(usize::MAX);
-            (!part.speaks, !part.is_cms, place, Reverse(part.as_of), part.record.id.id.clone())
+            (!part.speaks, !part.is_cms, place, Reverse(newness(part.as_of)), part.record.id.id.clone())
         });
         let speakers = || parts.iter().filter(|part| part.speaks);
         let (birth, death) = life(speakers());
 
         let mut other_names = names(&parts);
-        // A record may hold identifiers and no name at all.
-        let name = if other_names.is_empty() { Name::default() } else { other_names.remove(0).value };
-        let addresses = addresses(&parts);
+        // A record may hold identifiers and no name at all; and a name that not everybody may see stands where it may.
         let is_said = |source: &SourceId| speaking.contains(source);
-        let mut households: Vec<Household> = Vec::new();
-        for address in addresses.iter().filter(|said| is_said(&said.source)).map(|said| &said.value) {
-            let stay = |text: &String| Household {
-                key: people::household_hash(key, text),
-                from: address.from,
-                to: address.to,
-            };
-            households.extend(address.household_keys().iter().map(stay));
-        }
-        households.sort();
-        households.dedup();
+        let is_named = other_names.first().is_some_and(|said| is_said(&said.source));
+        let name = if is_named { other_names.remove(0).value } else { Name::default() };
+        let addresses = addresses(&parts);
+        let households = households(key, addresses.iter().filter(|said| is_said(&said.source)));
 
         let protection = parts.iter().map(|part| part.details.protection).max().unwrap_or(Protection::None);
-        let summary = Summary {
+        let mut summary = Summary {
             id: id.clone(),
             name,
             other_names: distinct(
@@ -110,8 +105,12 @@ impl Maker<'_> {
                 .map(|said| shown(&said.value)),
             case_ids: distinct(speakers().filter_map(|part| part.details.case_id.clone())),
             allocated: distinct(parts.iter().flat_map(|part| part.details.allocated.clone())),
-            protection: protection.max(person.kept),
+            protection: protection.max(cluster.protection(&person.records)),
+            dated: Vec::new(),
+            only_dated: speaking.is_empty(),
         };
+        let names: Vec<Sourced<Name>> = other_names.clone();
+        summary.dated = dated(key, &parts, &summary, &names, &addresses, &households);
         Some(PersonView {
             id: id.clone(),
             epoch: person.epoch,
@@ -136,56 +135,147 @@ fn part<'a>(definitions: &Definitions, handle: &'a RecordHandle, record: &'a Rec
     Some(Part {
         handle,
         standard: Standard::of(&record.id.source, &details),
-        as_of: record::as_of(record, &details),
+        as_of: record::as_of(definitions, record),
         is_cms: definition.is_some_and(|definition| definition.is_cms),
         ages: definition.filter(|definition| definition.enabled).map(|definition| definition.ages),
+        days: None,
         speaks: false,
         record,
         details,
     })
 }
 
-/// The sources that speak for a person: those shown at any age, and those shown from an age that the person had when
-/// the source said so, who will never be younger. Whatever depends on time is left to the reader: an age moves, and a
-/// projection does not. When none is left, all of them speak: nobody could find the person otherwise.
-fn speaking(parts: &[Part<'_>], today: Date) -> BTreeSet<SourceId> {
+/// The sources that speak for a person, and birth and death as far as they decide that: those shown at any age, and those
+/// shown from an age that the person has, who will never be younger. The others are told on some days only, which are
+/// known here and are left to the reader: an age moves, and a projection does not.
+fn speaking(parts: &[Part<'_>], today: Date) -> (BTreeSet<SourceId>, Life) {
     let at_any_age = || parts.iter().filter(|part| part.ages == Some(Ages::default()));
     let (birth, death) = life(at_any_age());
-    let mut life_is = (birth.or_else(|| life(parts.iter()).0), death);
-    let mut speaking = sources(parts.iter());
+    // What a source says that is switched off counts for nothing.
+    let mut speaking = sources(parts.iter().filter(|part| part.ages.is_some()));
+    let by_any = life(parts.iter().filter(|part| part.ages.is_some()));
+    let mut life_is = (birth.or(by_any.0), death);
     loop {
         let may = |part: &&Part<'_>| {
-            speaking.contains(&part.record.id.source)
-                && part.ages.is_some_and(|ages| is_for_good(ages, life_is, part.as_of.unwrap_or(today).min(today)))
+            speaking.contains(&part.record.id.source) && part.ages.is_some_and(|ages| is_for_good(ages, life_is, today))
         };
         let still = sources(parts.iter().filter(may));
         if still.is_empty() {
-            return sources(parts.iter());
+            return (still, by_any);
         }
         let is_settled = still == speaking;
         // Who is left says when the person was born, and that decides again; nobody comes back.
         speaking = still;
         let said = life(parts.iter().filter(|part| speaking.contains(&part.record.id.source)));
         if is_settled && said == life_is {
-            return speaking;
+            return (speaking, (said.0.or(by_any.0), said.1));
         }
         life_is = said;
     }
+}
+
+/// The days on which a source is shown of somebody, at the ages that certainly are so; `None` when on none.
+fn days(ages: Ages, (birth, death): Life) -> Option<Days> {
+    if ages == Ages::default() {
+        return Some(Days::default());
+    }
+    let birth = birth?.date;
+    let latest = match (birth.month(), birth.day()) {
+        (Some(_), Some(_)) => birth.earliest(),
+        (Some(_), None) => birth.earliest().last_of_month(),
+        _ => birth.earliest().last_of_year(),
+    };
+    let from = ages.from.map(|from| birthday(latest, from));
+    let to = ages.to.and_then(|to| birthday(birth.earliest(), to.saturating_add(1)).yesterday().ok());
+    // Nobody grows older than at death.
+    if from.zip(death).is_some_and(|(from, death)| death < from) {
+        return None;
+    }
+    Some(Days { from, to: to.filter(|to| death.is_none_or(|death| death > *to)) })
+}
+
+/// The day somebody reaches an age: 1 March for those born on 29 February, where there is no such day.
+fn birthday(born: Date, age: u16) -> Date {
+    let day = born.checked_add(jiff::Span::new().years(i64::from(age))).unwrap_or(Date::MAX);
+    if day.day() == born.day() { day } else { day.tomorrow().unwrap_or(day) }
+}
+
+/// What those say who are told on some days only, beyond what may always be told.
+fn dated(
+    key: &HandleKey,
+    parts: &[Part<'_>],
+    summary: &Summary,
+    names: &[Sourced<Name>],
+    addresses: &[Sourced<Address>],
+    households: &[Household],
+) -> Vec<Dated> {
+    let folded = |name: &Name| (name.forename_tokens(), name.surname_tokens());
+    let known: BTreeSet<_> = std::iter::once(&summary.name).chain(&summary.other_names).map(folded).collect();
+    let mut all: Vec<Dated> = Vec::new();
+    let mut seen: BTreeSet<&SourceId> = BTreeSet::new();
+    for part in parts.iter().filter(|part| !part.speaks) {
+        let (source, Some(days)) = (&part.record.id.source, part.days) else { continue };
+        if !seen.insert(source) {
+            continue;
+        }
+        let of_source = || parts.iter().filter(|part| part.record.id.source == *source);
+        let (birth, death) = life(of_source());
+        let own = |said: &&Sourced<Address>| said.source == *source;
+        let address = || addresses.iter().filter(own).find(|said| said.value.to.is_none());
+        let mut stays = self::households(key, addresses.iter().filter(own));
+        stays.retain(|stay| !households.contains(stay));
+        let case_ids = distinct(of_source().filter_map(|part| part.details.case_id.clone()));
+        let said = names.iter().filter(|said| said.source == *source && !known.contains(&folded(&said.value)));
+        let more = Dated {
+            days,
+            names: distinct(said.map(|said| said.value.clone())),
+            birth: birth.filter(|_| summary.birth.is_none()),
+            death: death.filter(|_| summary.death.is_none()),
+            address: if summary.address.is_none() { address().map(|said| shown(&said.value)) } else { None },
+            case_ids: case_ids.into_iter().filter(|case| !summary.case_ids.contains(case)).collect(),
+            households: stays,
+        };
+        if summary.only_dated || more != (Dated { days, ..Dated::default() }) {
+            all.push(more);
+        }
+    }
+    all
+}
+
+/// The households of addresses that may be told.
+fn households<'a>(key: &HandleKey, addresses: impl Iterator<Item = &'a Sourced<Address>>) -> Vec<Household> {
+    let mut households: Vec<Household> = Vec::new();
+    for address in addresses.map(|said| &said.value) {
+        let stay =
+            |text: &String| Household { key: people::household_hash(key, text), from: address.from, to: address.to };
+        households.extend(address.household_keys().iter().map(stay));
+    }
+    households.sort();
+    households.dedup();
+    households
+}
+
+/// How lately something was known to be true: what says no day was confirmed by its source's last update.
+fn newness(as_of: Option<Date>) -> (bool, Option<Date>) {
+    (as_of.is_none(), as_of)
 }
 
 fn sources<'a>(parts: impl Iterator<Item = &'a Part<'a>>) -> BTreeSet<SourceId> {
     parts.map(|part| part.record.id.source.clone()).collect()
 }
 
+/// Birth and death.
+type Life = (Option<BirthDate>, Option<Date>);
+
 /// Birth and death, by the best of some records.
-fn life<'a>(parts: impl Iterator<Item = &'a Part<'a>> + Clone) -> (Option<BirthDate>, Option<Date>) {
+fn life<'a>(parts: impl Iterator<Item = &'a Part<'a>> + Clone) -> Life {
     let births = parts.clone().filter_map(|part| part.details.birth);
     let birth = births.min_by_key(|birth| (birth.expected, birth.date.is_placeholder(), birth.date.whole().is_none()));
     (birth, parts.filter_map(|part| part.details.death).next())
 }
 
 /// Whether a source is shown of somebody on a day and on every later one.
-fn is_for_good(ages: Ages, (birth, death): (Option<BirthDate>, Option<Date>), on: Date) -> bool {
+fn is_for_good(ages: Ages, (birth, death): Life, on: Date) -> bool {
     match (ages.from, ages.to) {
         (None, None) => true,
         (Some(from), None) => {
@@ -258,7 +348,7 @@ fn addresses(parts: &[Part<'_>]) -> Vec<Sourced<Address>> {
             secret.push(address.clone());
         }
     }
-    addresses.sort_by_key(|a| Reverse((a.value.to.is_none(), a.value.to, a.as_of, a.value.from)));
+    addresses.sort_by_key(|a| Reverse((a.value.to.is_none(), a.value.to, newness(a.as_of), a.value.from)));
     addresses
 }
 
@@ -276,16 +366,17 @@ fn relationships(key: &HandleKey, part: &Part<'_>) -> Vec<ViewRelationship> {
     part.details.relationships.iter().map(resolve).collect()
 }
 
-/// The records, each with its strongest link to another of them and why. A source that does not speak is nobody's
-/// reason: what is said of the others is the same whether or not it has a record.
+/// The records, each with its strongest link to another of them and why. A reason is shown whenever the record is: what
+/// is said of a record is the same whether or not a source has one that may not be shown.
 fn evidence(model: &Model, parts: &[Part<'_>], cluster: &Cluster) -> Vec<ViewRecord> {
     let by_handle: BTreeMap<&RecordHandle, &Part<'_>> = parts.iter().map(|part| (part.handle, part)).collect();
     let mut strongest: BTreeMap<&RecordHandle, (fc_linkage::Weight, &Part<'_>)> = BTreeMap::new();
     for edge in cluster.current_edges() {
         for (one, other) in [(&edge.a.0, &edge.b.0), (&edge.b.0, &edge.a.0)] {
-            let Some(reason) = by_handle.get(other).filter(|part| part.speaks && by_handle.contains_key(one)) else {
+            let (Some(told), Some(reason)) = (by_handle.get(one), by_handle.get(other)) else { continue };
+            if !is_told_whenever(reason.days, told.days) {
                 continue;
-            };
+            }
             let best = strongest.entry(one).or_insert((edge.weight, reason));
             if edge.weight > best.0 {
                 *best = (edge.weight, reason);
@@ -296,7 +387,8 @@ fn evidence(model: &Model, parts: &[Part<'_>], cluster: &Cluster) -> Vec<ViewRec
         let link = strongest.get(part.handle).map(|(_, reason)| model.compare(&part.standard, &reason.standard));
         // Held together by what must not be told: how like the likest of the others it is.
         let likest = || {
-            let others = parts.iter().filter(|other| other.speaks && other.handle != part.handle);
+            let others = parts.iter().filter(|other| other.handle != part.handle);
+            let others = others.filter(|other| is_told_whenever(other.days, part.days));
             others.map(|other| model.compare(&part.standard, &other.standard)).max_by_key(|found| found.weight)
         };
         let (confidence, explanation) = match link.or_else(likest) {
@@ -314,6 +406,13 @@ fn evidence(model: &Model, parts: &[Part<'_>], cluster: &Cluster) -> Vec<ViewRec
     parts.iter().map(record).collect()
 }
 
+/// Whether one thing may be told on every day on which another may.
+fn is_told_whenever(one: Option<Days>, other: Option<Days>) -> bool {
+    let (Some(one), Some(other)) = (one, other) else { return one.is_some() };
+    one.from.is_none_or(|from| other.from.is_some_and(|start| from <= start))
+        && one.to.is_none_or(|to| other.to.is_some_and(|end| end <= to))
+}
+
 fn sourced<T>(part: &Part<'_>, value: T) -> Sourced<T> {
     Sourced { source: part.record.id.source.clone(), as_of: part.as_of, value }
 }
@@ -325,7 +424,7 @@ fn in_order<T>(parts: &[Part<'_>], of: impl Fn(&Part<'_>) -> Vec<T>) -> Vec<Sour
 /// The newest first, each source's own once: at some ages one of them is shown and another is not.
 fn newest<T: PartialEq>(parts: &[Part<'_>], of: impl Fn(&Details) -> Vec<T>) -> Vec<Sourced<T>> {
     let mut all = in_order(parts, |part| of(&part.details));
-    all.sort_by_key(|sourced| Reverse(sourced.as_of));
+    all.sort_by_key(|sourced| Reverse(newness(sourced.as_of)));
     let mut once: Vec<Sourced<T>> = Vec::new();
     for said in all {
         if !once.iter().any(|known| known.source == said.source && known.value == said.value) {

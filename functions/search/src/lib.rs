@@ -30,6 +30,7 @@ use fc_store::{
     audit::{Act, Outcome},
     loads, people, people_reads,
 };
+use jiff::civil::Date;
 use rank::Wanted;
 use std::{
     collections::{HashMap, HashSet},
@@ -95,7 +96,7 @@ pub async fn find(search: &Search, caller: &Caller, query: &Query) -> Result<Dis
     let (attempt, candidates) = tokio::join!(auditor.attempt(caller, act), candidates(search, &rules, query));
     let (attempt, candidates) = (attempt?, candidates?);
 
-    let summaries = people_reads::summaries(&search.store.people, &candidates.best).await?;
+    let summaries = people_reads::summaries(&search.store.people, &candidates.best, rules.today).await?;
     let mut results = show(search, &rules, query, &candidates, &summaries);
     if results.people.is_empty() {
         results.message = nobody_found(search, &rules, query).await?;
@@ -130,6 +131,7 @@ struct Candidates {
 }
 
 async fn candidates(search: &Search, rules: &Rules<'_>, query: &Query) -> Result<Candidates, StoreError> {
+    let today = rules.today;
     if let Some(case) = &query.case_id {
         let pk = people::case_pk(&search.store.key, case);
         let best = people_reads::with_case_id(&search.store.people, &pk, SAME_CASE).await?;
@@ -139,7 +141,8 @@ async fn candidates(search: &Search, rules: &Rules<'_>, query: &Query) -> Result
     let mut reading = JoinSet::new();
     for (lookup, limit) in shared_out(lookups(&query.surname, &query.forename, query.date_of_birth), reach.entries) {
         let (people, key) = (search.store.people.clone(), search.store.key.clone());
-        reading.spawn(async move { (people_reads::entries(&people, &key, &lookup.pk, limit).await, lookup.means) });
+        reading
+            .spawn(async move { (people_reads::entries(&people, &key, &lookup.pk, limit, today).await, lookup.means) });
     }
     let (mut filed, mut by_name, mut more): (Vec<Filed>, _, _) = (Vec::new(), HashSet::new(), false);
     while let Some(read) = reading.join_next().await {

@@ -207,6 +207,8 @@ mod tests {
             case_ids: Vec::new(),
             allocated: Vec::new(),
             protection: Protection::None,
+            dated: Vec::new(),
+            only_dated: false,
         }
     }
 

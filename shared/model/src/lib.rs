@@ -41,5 +41,5 @@ pub use identifiers::{
 };
 pub use jiff::civil::Date;
 pub use names::{Name, NameKind};
-pub use person::{Household, PersonView, Sourced, Summary, ViewRecord, ViewRelationship};
+pub use person::{Dated, Days, Household, PersonView, Sourced, Summary, ViewRecord, ViewRelationship};
 pub use record::{Contact, Details, Fact, Involvement, Protection, Relationship, Sex, Staff};

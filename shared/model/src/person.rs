@@ -130,9 +130,119 @@ pub struct Summary {
     pub allocated: Vec<StaffId>,
     /// The strictest protection of any record.
     pub protection: Protection,
+    /// What sources say of the person that may be told on some days only: those shown at some ages. Readers take
+    /// [`Summary::on`] a day, in which this is either in its place or left out.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub dated: Vec<Dated>,
+    /// Whether what is `dated` is all there is: on a day on which none of it may be told, nobody is here.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub only_dated: bool,
 }
 
-redacted_debug!(ViewRecord, ViewRelationship, PersonView, Household, Summary);
+/// Days on which something may be told, both included.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Days {
+    /// The first; `None` when always before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub from: Option<Date>,
+    /// The last; `None` when for good.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub to: Option<Date>,
+}
+
+impl Days {
+    /// Whether a day is one of them.
+    #[must_use]
+    pub fn hold(self, day: Date) -> bool {
+        self.from.is_none_or(|from| from <= day) && self.to.is_none_or(|to| day <= to)
+    }
+}
+
+/// What a source that is shown at some ages says, beyond what the others do.
+#[derive(Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Dated {
+    /// The days on which the person has such an age.
+    pub days: Days,
+    /// Names that only it has.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub names: Vec<Name>,
+    /// Birth date, where nobody else says.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub birth: Option<BirthDate>,
+    /// Date of death, where nobody else says.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub death: Option<Date>,
+    /// Current address, where nobody else has one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub address: Option<Address>,
+    /// Case IDs that only it has.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub case_ids: Vec<CaseId>,
+    /// Households that only it has.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub households: Vec<Household>,
+}
+
+impl Summary {
+    /// The summary as it may be told on a day; `None` when nothing may.
+    #[must_use]
+    pub fn on(mut self, day: Date) -> Option<Self> {
+        let mut told = std::mem::take(&mut self.dated).into_iter().filter(|dated| dated.days.hold(day)).peekable();
+        if self.only_dated {
+            told.peek()?;
+        }
+        let (mut names, nameless) = (Vec::new(), self.only_dated && self.name.is_empty());
+        self.only_dated = false;
+        for dated in told {
+            names.extend(dated.names);
+            self.birth = self.birth.or(dated.birth);
+            self.death = self.death.or(dated.death);
+            self.address = self.address.or(dated.address);
+            for case in dated.case_ids {
+                if !self.case_ids.contains(&case) {
+                    self.case_ids.push(case);
+                }
+            }
+        }
+        let mut names = names.into_iter();
+        if nameless && let Some(first) = names.next() {
+            self.name = first;
+        }
+        for name in names {
+            if self.name != name && !self.other_names.contains(&name) {
+                self.other_names.push(name);
+            }
+        }
+        Some(self)
+    }
+
+    /// Households of what may be told on a day, beyond those that always may.
+    pub fn dated_households(&self, day: Date) -> impl Iterator<Item = &Household> {
+        self.dated.iter().filter(move |dated| dated.days.hold(day)).flat_map(|dated| &dated.households)
+    }
+}
+
+impl PersonView {
+    /// The view as it may be told on a day; `None` when nobody is here on that day. What each source says is still all
+    /// there: readers show of it what the age allows.
+    #[must_use]
+    pub fn on(mut self, day: Date) -> Option<Self> {
+        self.households.extend(self.summary.dated_households(day).cloned().collect::<Vec<_>>());
+        self.households.sort();
+        self.households.dedup();
+        let is_nameless = self.summary.only_dated;
+        self.summary = self.summary.on(day)?;
+        self.death = self.death.or(self.summary.death);
+        let is_in_use = |said: &Sourced<Name>| said.value == self.summary.name;
+        if is_nameless && let Some(place) = self.other_names.iter().position(is_in_use) {
+            self.other_names.remove(place);
+        }
+        Some(self)
+    }
+}
+
+redacted_debug!(ViewRecord, ViewRelationship, PersonView, Household, Summary, Dated);
 
 #[cfg(test)]
 mod tests {

@@ -171,6 +171,10 @@ pub struct Details {
     /// How far the source says the person is protected.
     #[serde(skip_serializing_if = "Protection::is_none")]
     pub protection: Protection,
+    /// Whether the source says in so many words that the person is not protected. Saying nothing is something else: only
+    /// this lifts what the source said before.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub unprotected: bool,
     /// Record ids of the same source that must never be linked with this one: the other identity of an adopted child.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub never_link: Vec<String>,
@@ -207,6 +211,7 @@ impl Details {
         self.case_id = self.case_id.take().or(other.case_id);
         self.single_unique_identifier = self.single_unique_identifier.take().or(other.single_unique_identifier);
         self.protection = self.protection.max(other.protection);
+        self.unprotected = (self.unprotected || other.unprotected) && self.protection == Protection::None;
         self.as_of = self.as_of.max(other.as_of);
     }
 }

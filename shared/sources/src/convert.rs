@@ -315,7 +315,7 @@ impl Cells<'_> {
         details.emails =
             self.values(Field::Email).iter().filter_map(|text| self.parsed(Field::Email, text, Email::parse)).collect();
         details.addresses = self.addresses(details.as_of);
-        details.protection = self.protection();
+        (details.protection, details.unprotected) = self.protection();
         details.never_link = self.values(Field::NeverLink).iter().map(|id| without_decimals(id).into_owned()).collect();
         details.involvements.extend(self.involvement());
         // A case that is closed or has been handed over is on nobody's caseload.
@@ -580,8 +580,10 @@ impl Cells<'_> {
         }
     }
 
-    fn protection(&mut self) -> Protection {
+    /// How far the person is protected, and whether the row says outright that they are not.
+    fn protection(&mut self) -> (Protection, bool) {
         let mut strictest = Protection::None;
+        let mut is_said = false;
         let known = self.problems.len();
         if let Some(text) = self.text(Field::Protection) {
             let read = match folded_code(&text).as_str() {
@@ -590,6 +592,7 @@ impl Cells<'_> {
                 "hidden" => Some(Protection::Hidden),
                 _ => None,
             };
+            is_said = true;
             strictest = read.unwrap_or_else(|| {
                 self.problem(Field::Protection, Reason::UnknownCode);
                 Protection::Withheld
@@ -599,7 +602,7 @@ impl Cells<'_> {
         if self.problems.len() > known {
             strictest = strictest.max(Protection::Withheld);
         }
-        strictest
+        (strictest, is_said && strictest == Protection::None)
     }
 
     // Involvements

@@ -253,6 +253,15 @@ fn a_protection_code_that_nobody_explained_protects() {
 }
 
 #[test]
+fn that_somebody_is_not_protected_is_something_else_than_saying_nothing() {
+    for (cell, is_said) in [("None", true), ("", false), ("Restricted", false), ("Category X", false)] {
+        let file = csc("Restriction", &format!("P1,Child,Barnaby,Quillfeather,14/02/2015,{cell}"));
+        let (_, person) = people(&feed("children_social_care", "people"), &file).remove(0);
+        assert_eq!(person.unprotected, is_said, "{cell}");
+    }
+}
+
+#[test]
 fn a_mother_has_her_child_and_the_child_has_the_mother() {
     let file = b"Person ID,Related Person ID,Relationship,Start Date\nP1,P2,Mother,14/02/2015\nP1,P1,Sibling,\nP1,P3,Godmother,\n";
     let feed = feed("children_social_care", "relationships");

@@ -15,13 +15,18 @@ use crate::{Guard, Item, Key, Op, Query, Queue, StoreError, Table};
 use fc_model::{FeedId, InvalidIdentifier, SourceId};
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
-use std::{fmt, str::FromStr};
+use std::{collections::HashMap, fmt, str::FromStr};
 
 /// How long a holder may work before another takes over: the longest a Lambda function can run.
 pub const LEASE: SignedDuration = SignedDuration::from_mins(15);
 /// After this long without its last part being applied, a newer file takes over from a pending load. Longer than a
 /// first load of a council takes, shorter than the night after.
 pub const STUCK_AFTER: SignedDuration = SignedDuration::from_hours(6);
+/// After this long the parts of a pending load that are not applied yet are sent again: longer than they wait in the queue
+/// of an ordinary night.
+pub const RESENT_AFTER: SignedDuration = SignedDuration::from_hours(1);
+/// After this long they are left alone: what fails for a day fails for a reason, and the alarm has told of it.
+const RESENT_UNTIL: SignedDuration = SignedDuration::from_hours(24);
 /// How long a load is remembered: a year of nights and some.
 const REMEMBERED: SignedDuration = SignedDuration::from_hours(24 * 400);
 /// How long the bitmap of applied parts outlives its load: longer than the longest redrive (14 days).
@@ -305,6 +310,13 @@ impl Feed {
         self.pending.as_ref().is_some_and(|pending| pending.version.at + STUCK_AFTER <= now)
     }
 
+    /// Whether the parts of the pending load are overdue.
+    #[must_use]
+    pub fn is_overdue(&self, now: Timestamp) -> bool {
+        let is_overdue = |at: Timestamp| at + RESENT_AFTER <= now && now < at + RESENT_UNTIL;
+        self.pending.as_ref().is_some_and(|pending| is_overdue(pending.version.at))
+    }
+
     /// Whether a waiting load could go ahead.
     #[must_use]
     pub fn can_resume(&self, now: Timestamp) -> bool {
@@ -525,7 +537,8 @@ pub async fn conclude(
     Ok(others_wait)
 }
 
-/// The commit point: before it nothing has happened, after it the load only goes forward. Gives up the lease.
+/// The commit point: before it nothing has happened, after it the load only goes forward. Gives up the lease. A stuck load
+/// that this one takes over from is superseded by the same write.
 ///
 /// # Errors
 /// When the table fails or the lease was lost.
@@ -543,23 +556,6 @@ pub async fn commit(
         feed.pending = Some(pending.clone());
         feed.waiting.retain(|waiting| waiting != load);
         (known.state, known.since, known.as_of) = (LoadState::Applying, now, Some(pending.version.as_of));
-        Ok(true)
-    })
-    .await
-    .map(drop)
-}
-
-/// Notes on a stuck load that a newer one takes over from it; just before the newer one commits. Should the stuck load be
-/// finished at this very moment after all, [`finish`] corrects the note.
-///
-/// # Errors
-/// When the table fails.
-pub async fn note_taken_over(loads: &Table, name: &FeedName, load: &LoadId, now: Timestamp) -> Result<(), StoreError> {
-    together(loads, name, load, |_, known| {
-        if known.state.is_closed() {
-            return Ok::<_, StoreError>(false);
-        }
-        (known.state, known.since) = (LoadState::Superseded, now);
         Ok(true)
     })
     .await
@@ -600,6 +596,33 @@ pub async fn all_parts_done(loads: &Table, name: &FeedName, pending: &Pending) -
     let item = loads.get(&parts_key(name, &pending.version.load, which), true).await?;
     let marks: Vec<u64> = item.map(|item| item.read()).transpose()?.unwrap_or_default();
     Ok(count(&marks) >= expected as usize)
+}
+
+/// The parts of a pending load that are not applied yet, in no order, at most `most`.
+///
+/// # Errors
+/// When the table fails.
+pub async fn parts_left(
+    loads: &Table,
+    name: &FeedName,
+    pending: &Pending,
+    most: usize,
+) -> Result<Vec<Part>, StoreError> {
+    let parts = pending.parts(name);
+    let of: u32 = pending.staged.iter().map(|staged| staged.parts).sum();
+    let groups = of.div_ceil(GROUP).max(1);
+    let key = |group: u32| parts_key(name, &pending.version.load, &group.to_string());
+    let items = loads.batch_get(&(0..groups).map(key).collect::<Vec<_>>(), true).await?;
+    let mut marks: HashMap<Key, Vec<u64>> = HashMap::with_capacity(items.len());
+    for item in items {
+        marks.insert(item.key.clone(), item.read()?);
+    }
+    let is_done = |part: &Part| {
+        let (group, bit) = (part.number % groups, part.number / groups);
+        let word = marks.get(&key(group)).and_then(|marks| marks.get((bit / u64::BITS) as usize));
+        word.is_some_and(|word| word & (1 << (bit % u64::BITS)) != 0)
+    };
+    Ok(parts.into_iter().filter(|part| !is_done(part)).take(most).collect())
 }
 
 /// Whether a part still has to be applied: its load is pending. Ask when a part's object is gone; a message that comes
@@ -660,6 +683,7 @@ pub async fn finish(
         let replaced = feed.applied.replace(Version { at: now, ..pending.version.clone() });
         feed.attempt = Some(Attempt { load: load.clone(), at: now, state: LoadState::Applied });
         (known.state, known.since) = (LoadState::Applied, now);
+        known.report = Some(report_key(name, load));
         finished = Some(Finished { pending, replaced, others_wait: !feed.waiting.is_empty() });
         Ok(true)
     })
@@ -831,6 +855,12 @@ fn check_fence(feed: &Feed, fence: u64) -> Result<(), StoreError> {
     if feed.fence == fence && feed.lease.is_some() { Ok(()) } else { Err(StoreError::Conflict) }
 }
 
+/// Where the report of a load lies in the reports bucket, without the ending.
+#[must_use]
+pub fn report_key(name: &FeedName, load: &LoadId) -> String {
+    format!("{name}/{load}")
+}
+
 fn load_item(name: &FeedName, load: &Load, rev: u64) -> Result<Item, StoreError> {
     let forgotten = (load.upload.at.max(load.since) + REMEMBERED).as_second();
     Ok(Item::json(name.load_key(&load.load), rev, load)?.expiring(forgotten))
@@ -848,7 +878,8 @@ async fn both(loads: &Table, name: &FeedName, load: &LoadId) -> Result<(Option<u
 }
 
 /// Changes a feed and one of its loads in one transaction, starting over when somebody else wrote first. `change` says
-/// whether to write at all; so does the result.
+/// whether to write at all; so does the result. Another load that was pending before, and is no more, is superseded with
+/// it: only [`finish`] ends a pending load otherwise.
 async fn together<E: From<StoreError>>(
     loads: &Table,
     name: &FeedName,
@@ -857,14 +888,23 @@ async fn together<E: From<StoreError>>(
 ) -> Result<bool, E> {
     for _ in 0..TRIES {
         let (feed_rev, mut feed, load_rev, mut known) = both(loads, name, load).await?;
+        let pending = |feed: &Feed| feed.pending.as_ref().map(|pending| pending.version.load.clone());
+        let before = pending(&feed).filter(|before| before != load);
         if !change(&mut feed, &mut known)? {
             return Ok(false);
         }
+        let taken_over = before.filter(|before| pending(&feed).as_ref() != Some(before));
         let feed_item = Item::json(name.key(), feed_rev.unwrap_or(0) + 1, &feed)?;
-        let ops = [
+        let mut ops = vec![
             Op::Put(feed_item, feed_rev.map_or(Guard::Absent, Guard::Is)),
             Op::Put(load_item(name, &known, load_rev + 1)?, Guard::Is(load_rev)),
         ];
+        if let Some(other) = taken_over
+            && let Some(item) = loads.get(&name.load_key(&other), true).await?
+        {
+            let other = Load { state: LoadState::Superseded, since: known.since, ..item.read::<Load>()? };
+            ops.push(Op::Put(load_item(name, &other, item.rev + 1)?, Guard::Is(item.rev)));
+        }
         match loads.transact(&ops).await {
             Ok(()) => return Ok(true),
             Err(StoreError::Conflict) => {}

@@ -7,17 +7,19 @@
 //! | `R#<record handle>` / `R` | [`Standing`] of [`Located`] | which person a record belongs to |
 //! | `H#<household hash>` / `<person>` | [`Standing`] of [`Occupant`] | who lives or lived there |
 //! | `C#<case id hash>` / `<person>` | nothing | who has a case ID |
-//! | `A#`, `B#`, `S#`, `D#` and a hash / see [`fc_model::search_keys`] | the folded name | search entries |
-//! | `STAFF#<staff id hash>` / `STAFF` | [`Standing`] of a [`Staff`] | a worker in the staff directory |
+//! | `A#`, `B#`, `S#`, `D#` and a hash / see [`fc_model::search_keys`] | the folded name, and the days on which it may be told | search entries |
+//! | `STAFF#<staff id hash>` / `<source>` | [`Standing`] of a [`Staff`] | a worker, as one source lists them |
 //!
 //! `rev` is the epoch of the cluster an item was projected from, and guards every write. What is deleted leaves a
 //! tombstone that expires, so that a late write of an older epoch cannot bring it back: readers skip items for which
 //! [`is_gone`] holds. No key holds a name, so neither does a tombstone. [`Summary`] is authoritative: a reader drops an
-//! entry whose name or case ID the summary does not have.
+//! entry whose name or case ID the summary does not have. Of somebody whose existence is hidden there is a view, a summary
+//! and `R` items, and nothing that counts among others: no search entry, case entry or household.
 
 use crate::{Guard, Item, Key, StoreError, Table, records::REMEMBERED_SECONDS};
 use fc_model::{
-    CaseId, HandleKey, Household, PersonId, PersonView, RecordHandle, Staff, StaffId, Summary, search_keys,
+    CaseId, Days, HandleKey, Household, PersonId, PersonView, Protection, RecordHandle, SourceId, Staff, StaffId,
+    Summary, search_keys,
 };
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use std::collections::{BTreeMap, BTreeSet};
@@ -106,23 +108,23 @@ pub fn search_pk(key: &HandleKey, partition: &str) -> String {
     format!("{kind}#{}", key.hash("search", partition))
 }
 
-/// Key of a worker in the staff directory.
+/// Key of a worker, as one source lists them: two sources that know the same worker do not overwrite each other.
 #[must_use]
-pub fn staff_key(key: &HandleKey, staff: &StaffId) -> Key {
-    Key::new(format!("STAFF#{}", key.hash("staff", &staff.folded())), "STAFF")
+pub fn staff_key(key: &HandleKey, staff: &StaffId, source: &SourceId) -> Key {
+    Key::new(format!("STAFF#{}", key.hash("staff", &staff.folded())), source.as_str())
 }
 
-/// The handle of a worker in the staff directory's feed: the hash in [`staff_key`], so that a removal, which says nothing
-/// but the handle, still finds its item.
+/// The handle of a worker in a staff feed: the hash in [`staff_key`], so that a removal, which says nothing but the
+/// handle, still finds its item.
 #[must_use]
 pub fn staff_handle(key: &HandleKey, staff: &StaffId) -> Option<RecordHandle> {
-    RecordHandle::parse(staff_key(key, staff).pk.strip_prefix("STAFF#")?).ok()
+    RecordHandle::parse(&key.hash("staff", &staff.folded())).ok()
 }
 
-/// The key that goes with a [`staff_handle`].
+/// The key that goes with a [`staff_handle`] of a source.
 #[must_use]
-pub fn staff_key_of(handle: &RecordHandle) -> Key {
-    Key::new(format!("STAFF#{handle}"), "STAFF")
+pub fn staff_key_of(handle: &RecordHandle, source: &SourceId) -> Key {
+    Key::new(format!("STAFF#{handle}"), source.as_str())
 }
 
 fn packed(text: &str) -> String {
@@ -210,9 +212,16 @@ fn entries(view: &PersonView, key: &HandleKey) -> Result<BTreeMap<Key, String>, 
     let located = Standing::Here(Located { person: view.id.clone(), summary: summary.clone() });
     let located = text(&Row::new(located, BTreeSet::new()))?;
     entries.extend(view.records.iter().map(|record| row(record_key(&record.handle), located.clone())));
+    if summary.protection == Protection::Hidden {
+        return Ok(entries);
+    }
     let mut stays: BTreeMap<&str, Vec<Household>> = BTreeMap::new();
     for stay in &view.households {
         stays.entry(&stay.key).or_default().push(stay.clone());
+    }
+    // Stays that may be told on some days only stand in the summary, where the reader finds them.
+    for stay in summary.dated.iter().flat_map(|dated| &dated.households) {
+        stays.entry(&stay.key).or_default();
     }
     for (hash, stays) in stays {
         let occupant = Standing::Here(Occupant { summary: summary.clone(), stays });
@@ -220,16 +229,52 @@ fn entries(view: &PersonView, key: &HandleKey) -> Result<BTreeMap<Key, String>, 
             .extend([row(Key::new(household_pk(hash), view.id.as_str()), text(&Row::new(occupant, BTreeSet::new()))?)]);
     }
     let case = |case: &CaseId| row(Key::new(case_pk(key, case), view.id.as_str()), String::new());
-    entries.extend(summary.case_ids.iter().map(case));
+    entries.extend(summary.case_ids.iter().chain(summary.dated.iter().flat_map(|dated| &dated.case_ids)).map(case));
     let names = std::iter::once(&summary.name).chain(&summary.other_names);
     for entry in search_keys::entries(names, summary.birth, &view.id) {
         entries.extend([row(Key::new(search_pk(key, &entry.pk), entry.sk), entry.name)]);
     }
+    for dated in &summary.dated {
+        for entry in search_keys::entries(&dated.names, summary.birth.or(dated.birth), &view.id) {
+            let name = format!("{}{}", entry.name, days_text(dated.days));
+            entries.entry(Key::new(search_pk(key, &entry.pk), entry.sk)).or_insert(name);
+        }
+    }
     Ok(entries)
+}
+
+/// What stands before the days on which an entry counts.
+const DAYS: char = '@';
+
+fn days_text(days: Days) -> String {
+    let day = |day: Option<jiff::civil::Date>| day.map_or_else(String::new, |day| day.to_string());
+    format!("{DAYS}{}/{}", day(days.from), day(days.to))
+}
+
+/// An entry's name, and the days on which it counts. Days that cannot be read are none at all.
+pub(crate) fn name_and_days(data: &str) -> Option<(&str, Days)> {
+    let Some((name, days)) = data.split_once(DAYS) else { return Some((data, Days::default())) };
+    let (from, to) = days.split_once('/')?;
+    let day = |text: &str| if text.is_empty() { Some(None) } else { text.parse().ok().map(Some) };
+    Some((name, Days { from: day(from)?, to: day(to)? }))
 }
 
 fn text<T: Serialize>(row: &T) -> Result<String, StoreError> {
     serde_json::to_string(row).map_err(|_| StoreError::Corrupt { place: "memory".into(), reason: "not JSON" })
+}
+
+/// Whether each of these people has been projected, to the end, at this epoch or a later one. One call for up to 100.
+///
+/// # Errors
+/// When the table cannot be read.
+pub async fn are_projected(people: &Table, wanted: &[(&PersonId, u64)]) -> Result<bool, StoreError> {
+    let keys: Vec<Key> = wanted.iter().map(|(id, _)| summary_key(id)).collect();
+    if keys.is_empty() {
+        return Ok(true);
+    }
+    let found = people.batch_get(&keys, true).await?;
+    let rev: BTreeMap<&str, u64> = found.iter().map(|item| (item.key.pk.as_str(), item.rev)).collect();
+    Ok(wanted.iter().zip(&keys).all(|((_, epoch), key)| rev.get(key.pk.as_str()).is_some_and(|rev| rev >= epoch)))
 }
 
 /// Projects a person, and returns whether anything had to be written.

@@ -8,6 +8,7 @@
 //! | `HEAD#<handle>` / `HEAD` | the cluster a record started, or where it went | the cluster's epoch |
 //! | `HEAD#<handle>` / `CHUNK#<name>#<n>` | a piece of a cluster too large for one item | 0 |
 //! | `FACT#<handle>` / `NEVER` | handles of records that must never be linked with this one | grows |
+//! | `FACT#<handle>`, `FACT#<identifier hash>` / `RESTRICT` | which records restrict this one, or all of this identifier | grows |
 //!
 //! A fact is kept for good: it outlives the record that stated it, and holds nothing but keyed hashes.
 //!
@@ -15,7 +16,7 @@
 //! even when an expired item has been deleted and is made anew: it is at least the time in seconds.
 
 use crate::{Guard, Item, Key, Op, Query, StoreError, Table};
-use fc_model::{Details, FeedId, RecordHandle, RecordId, Seq};
+use fc_model::{Details, FeedId, HandleKey, Protection, RecordHandle, RecordId, Seq};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -70,9 +71,20 @@ pub struct Record {
     /// Records it must never be linked with: every one its source ever named, and what was kept of a former stay.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub never: BTreeSet<RecordHandle>,
+    /// What its source restricted it to, and has not lifted in so many words since: a copy of its fact.
+    #[serde(default, skip_serializing_if = "is_open")]
+    pub restricted: Protection,
+    /// Under what that fact is kept: itself, and every identifier it had since.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub restricted_under: BTreeSet<Restrictable>,
     /// Whether it ever took part in matching, so that its removal has something to undo.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub matched: bool,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "the signature serde asks for")]
+fn is_open(protection: &Protection) -> bool {
+    *protection == Protection::None
 }
 
 impl std::fmt::Debug for Fragment {
@@ -186,6 +198,94 @@ async fn add_never(table: &Table, handle: &RecordHandle, more: &BTreeSet<RecordH
     table.update(&never_key(handle), add).await.map(|_| ())
 }
 
+/// What restrictions are kept under: a record, or an identifier whoever has it.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Restrictable(String);
+
+impl Restrictable {
+    /// A record.
+    #[must_use]
+    pub fn record(handle: &RecordHandle) -> Self {
+        Self(handle.to_string())
+    }
+
+    /// The identifiers of a record by which it is known again under another record id.
+    #[must_use]
+    pub fn identifiers(key: &HandleKey, details: &Details) -> Vec<Self> {
+        let nhs = details.nhs_number.as_ref().map(|number| format!("nhs:{}", number.as_str()));
+        let upn = details.upn.as_ref().map(|upn| format!("upn:{}", upn.as_str()));
+        let case = details.case_id.as_ref().map(|case| {
+            let case: String = case.as_str().split_whitespace().collect();
+            format!("case:{}", case.to_lowercase())
+        });
+        [nhs, upn, case].into_iter().flatten().map(|text| Self(key.hash("restrict", &text))).collect()
+    }
+
+    fn key(&self) -> Key {
+        Key::new(format!("FACT#{}", self.0), "RESTRICT")
+    }
+}
+
+/// A restriction, by the record that states it.
+#[derive(Clone, Copy, PartialEq, Serialize, Deserialize)]
+struct Restriction {
+    /// How far; `None` when it was lifted, which is remembered so that a late worker cannot undo it.
+    protection: Protection,
+    /// Of which extract that is; absent when no extract said so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    seq: Option<Seq>,
+}
+
+/// Which records restrict these, and how far; those that nothing restricts are left out. One call for up to 100.
+///
+/// # Errors
+/// When the table cannot be read.
+pub async fn restrictions(
+    table: &Table,
+    of: &BTreeSet<Restrictable>,
+) -> Result<HashMap<Restrictable, BTreeMap<RecordHandle, Protection>>, StoreError> {
+    let by_key: HashMap<Key, &Restrictable> = of.iter().map(|one| (one.key(), one)).collect();
+    let keys: Vec<Key> = by_key.keys().cloned().collect();
+    let mut found = HashMap::new();
+    if keys.is_empty() {
+        return Ok(found);
+    }
+    for item in table.batch_get(&keys, true).await? {
+        let Some(one) = by_key.get(&item.key) else { continue };
+        let stated: BTreeMap<RecordHandle, Restriction> = item.read()?;
+        let stated = stated.into_iter().map(|(by, said)| (by, said.protection));
+        found.insert((*one).clone(), stated.filter(|(_, protection)| *protection > Protection::None).collect());
+    }
+    Ok(found)
+}
+
+/// Keeps for good how far a record restricts others, or itself. What a later extract said of it counts, and of the same
+/// one the strictest; without an extract, the strictest ever.
+///
+/// # Errors
+/// [`StoreError::Conflict`] when others kept writing first; otherwise when the table cannot be written.
+pub async fn restrict(
+    table: &Table,
+    what: &Restrictable,
+    by: &RecordHandle,
+    protection: Protection,
+    seq: Option<Seq>,
+) -> Result<(), StoreError> {
+    let said = Restriction { protection, seq };
+    let change = |stated: Option<BTreeMap<RecordHandle, Restriction>>| -> Result<_, StoreError> {
+        let mut stated = stated.unwrap_or_default();
+        let counts = match stated.get(by) {
+            None => protection > Protection::None,
+            Some(known) => said.seq > known.seq || (said.seq == known.seq && protection > known.protection),
+        };
+        Ok(counts.then(|| {
+            stated.insert(by.clone(), said);
+            stated
+        }))
+    };
+    table.update(&what.key(), change).await.map(|_| ())
+}
+
 /// The members of a blocking key.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Block {
@@ -208,6 +308,19 @@ pub async fn file(table: &Table, entries: &BTreeMap<(String, RecordHandle), u64>
         Item::bare(Key::new(block_pk(hash), handle.as_str()), *rev)
     };
     table.batch_write(&entries.iter().map(item).collect::<Vec<_>>(), &[]).await
+}
+
+/// Those of these keys under which a record is still filed. One call for up to 100.
+///
+/// # Errors
+/// When the table cannot be read.
+pub async fn still_filed(table: &Table, handle: &RecordHandle, hashes: &[String]) -> Result<Vec<String>, StoreError> {
+    let keys: Vec<Key> = hashes.iter().map(|hash| Key::new(block_pk(hash), handle.as_str())).collect();
+    if keys.is_empty() {
+        return Ok(Vec::new());
+    }
+    let found = table.batch_get(&keys, true).await?;
+    Ok(found.iter().filter_map(|item| item.key.pk.strip_prefix("KEY#").map(str::to_owned)).collect())
 }
 
 /// Takes a record out of a key, unless it was filed there again at a version above `rev`.
@@ -428,7 +541,12 @@ pub async fn commit<C: Serialize>(table: &Table, commit: Commit<'_, C>) -> Resul
         }
         table.transact(&ops).await?;
     }
-    for handle in &commit.chunked {
+    // A worker that died before its head may have left chunks beside a head that had none.
+    let mut chunked: BTreeSet<&RecordHandle> = commit.chunked.iter().collect();
+    if name.is_some() {
+        chunked.insert(root);
+    }
+    for handle in chunked {
         let current = name.as_deref().filter(|_| handle == root);
         delete_old_chunks(table, handle, commit.epoch, current).await?;
     }

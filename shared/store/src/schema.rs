@@ -3,7 +3,10 @@
 use crate::{Names, StoreError, error::error_of, settings::Clients};
 use aws_sdk_dynamodb::{
     error::ProvideErrorMetadata,
-    types::{AttributeDefinition, BillingMode, KeySchemaElement, KeyType, ScalarAttributeType},
+    types::{
+        AttributeDefinition, BillingMode, KeySchemaElement, KeyType, ScalarAttributeType, TimeToLiveSpecification,
+        TimeToLiveStatus,
+    },
 };
 
 /// Makes every table that is not there yet. Every table has the same two keys, `pk` and `sk`, and no index.
@@ -34,8 +37,23 @@ pub async fn create_tables(clients: &Clients, names: &Names) -> Result<(), Store
             }
             _ => {}
         }
+        forget_expired(clients, table).await?;
     }
     Ok(())
+}
+
+/// Has what has expired removed, as the template does for the tables it makes.
+async fn forget_expired(clients: &Clients, table: &str) -> Result<(), StoreError> {
+    let built = |_| StoreError::Corrupt { place: table.to_owned(), reason: "a schema without names" };
+    let set = clients.dynamodb.describe_time_to_live().table_name(table).send().await;
+    let set = set.map_err(|error| error_of("DescribeTimeToLive", table, &error))?;
+    let status = set.time_to_live_description().and_then(|described| described.time_to_live_status());
+    if matches!(status, Some(TimeToLiveStatus::Enabled | TimeToLiveStatus::Enabling)) {
+        return Ok(());
+    }
+    let wanted = TimeToLiveSpecification::builder().attribute_name("expires").enabled(true).build().map_err(built)?;
+    let done = clients.dynamodb.update_time_to_live().table_name(table).time_to_live_specification(wanted).send().await;
+    done.map(drop).map_err(|error| error_of("UpdateTimeToLive", table, &error))
 }
 
 /// Makes every bucket that is not there yet.

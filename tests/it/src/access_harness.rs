@@ -207,6 +207,8 @@ impl Council {
             case_ids: Vec::new(),
             allocated: Vec::new(),
             protection: Protection::None,
+            dated: Vec::new(),
+            only_dated: false,
         };
         let record = format!("{source}-{number}");
         PersonView {

@@ -136,7 +136,8 @@ async fn the_staff_directory_fills_in_the_number_and_shows_who_left() {
         ["S1", "S2", "S3"].map(|id| said("housing", involved(worker(Some("Dan Webb"), None, Some(id))))).into();
     council.knows(&[&grace]).await;
     for (id, left) in [("S1", None), ("S2", Some(date(2026, 1, 9))), ("S3", Some(date(2026, 3, 9)))] {
-        let key = people::staff_key(&council.store.key, &StaffId::parse(id).unwrap());
+        let key =
+            people::staff_key(&council.store.key, &StaffId::parse(id).unwrap(), &"staff_directory".parse().unwrap());
         let contact = Contact { phone: Phone::parse("01632 960444").ok(), ..Contact::default() };
         people::put_staff(&council.store.people, key, 1, Some(Staff { contact, left }), 0).await.unwrap();
     }

@@ -619,6 +619,69 @@ async fn a_full_extract_takes_over_from_a_stuck_one_and_sends_its_records_again(
     assert_eq!(council.people(), ["Amir", "Beth", "Carl"]);
     let states = loads::latest(&council.store.loads, &feed("housing"), 3).await.unwrap();
     assert_eq!(states[1].state, LoadState::Superseded);
+    assert!(states[0].report.is_some(), "an applied load says where its report is");
+    // Nothing is left of the one that was given up, neither who would have been in it nor what it said.
+    let stuck = format!("housing/people/{}.2", states[1].load);
+    let gone =
+        async |bucket: &fc_store::Bucket, key: &str| matches!(bucket.get(key).await, Err(StoreError::Missing { .. }));
+    assert!(gone(&council.store.manifests, &stuck).await);
+    assert!(gone(&council.store.staging, &format!("{stuck}/part-0")).await);
+}
+
+#[tokio::test]
+async fn a_worker_that_was_given_up_for_dead_takes_over_from_nobody() {
+    let council = Council::new().await;
+    council.upload("housing/monday.csv", &extract(&AMIR_BETH_CARL)).await;
+    assert!(council.ingest_once().await);
+    council.wait(7);
+    // Tuesday's worker comes to the commit point of a take-over with a lease that it has lost.
+    council.upload("housing/tuesday.csv", &extract(&AMIR_BETH_CARL[..2])).await;
+    let body = council.own.take().remove(0);
+    for requests in 8.. {
+        council.faults.fail_after(requests, faults::When::Before);
+        let survived = council.deliver(body.clone()).await;
+        council.faults.heal();
+        let monday = loads::latest(&council.store.loads, &feed("housing"), 2).await.unwrap().remove(1);
+        let pending = loads::feed(&council.store.loads, &feed("housing")).await.unwrap().pending.unwrap();
+        assert_eq!(
+            monday.state == LoadState::Superseded,
+            pending.version.load != monday.load,
+            "superseded by the commit and by nothing before it"
+        );
+        if survived || monday.state == LoadState::Superseded {
+            break;
+        }
+        council.own.take();
+        council.wait(1);
+    }
+}
+
+#[tokio::test]
+async fn the_sweep_sends_again_the_parts_that_are_overdue_and_those_alone() {
+    let council = Council::new().await;
+    let rows: Vec<(String, String)> = (0..250).map(|n| (format!("H{n}"), format!("Child{n}"))).collect();
+    let rows: Vec<(&str, &str)> = rows.iter().map(|(id, name)| (&**id, &**name)).collect();
+    council.upload("housing/monday.csv", &extract(&rows)).await;
+    assert!(council.ingest_once().await);
+    let lost = council.matching.take();
+    assert_eq!(lost.len(), 3);
+    council.matching.push(lost[1].clone());
+    council.apply_parts().await;
+    let swept = async || {
+        council.own.push(ToIngest::Sweep {}.body().unwrap());
+        assert!(council.ingest_once().await);
+        council.matching.take()
+    };
+    assert!(swept().await.is_empty(), "they may only be slow");
+    council.wait(1);
+    assert_eq!(swept().await, [lost[0].clone(), lost[2].clone()]);
+    council.wait(24);
+    assert!(swept().await.is_empty(), "a part that fails for a day is not sent for ever");
+    for body in lost {
+        council.matching.push(body);
+    }
+    council.settle().await;
+    assert_eq!(council.people().len(), 250);
 }
 
 #[tokio::test]
@@ -730,8 +793,10 @@ async fn a_worker_who_left_the_staff_directory_is_removed_from_where_they_are_lo
     }
     let records = council.records.lock().unwrap();
     let gone: Vec<_> = records.iter().filter(|(_, (_, content))| content.is_none()).map(|(handle, _)| handle).collect();
-    let left = people::staff_key(&council.store.key, &"S 6".parse().unwrap());
-    assert_eq!(gone.into_iter().map(people::staff_key_of).collect::<Vec<_>>(), [left]);
+    let source = "staff_directory".parse().unwrap();
+    let left = people::staff_key(&council.store.key, &"S 6".parse().unwrap(), &source);
+    let gone = gone.into_iter().map(|handle| people::staff_key_of(handle, &source));
+    assert_eq!(gone.collect::<Vec<_>>(), [left]);
 }
 
 /// What must be the same however a load got there: people, manifest, states of the loads, records in the feed.

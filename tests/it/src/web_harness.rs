@@ -244,6 +244,8 @@ pub(crate) fn person(world: &World, number: u32, forename: &str, surname: &str, 
         case_ids: Vec::new(),
         allocated: Vec::new(),
         protection: Protection::None,
+        dated: Vec::new(),
+        only_dated: false,
     };
     PersonView {
         id,
