@@ -127,6 +127,9 @@ pub struct Synth {
     /// Which council: the same seed makes the same one.
     #[arg(long, value_name = "S", default_value_t = 1)]
     seed: u64,
+    /// How many times as badly as usual the systems are kept: misspelled, out of date, without numbers or birth dates.
+    #[arg(long, value_name = "TIMES", default_value_t = 1.0)]
+    slips: f64,
     /// The folder to write to.
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
@@ -144,7 +147,8 @@ impl Synth {
         let today = self.today.unwrap_or(today);
         let options = fc_synth::Options { people: self.people, seed: self.seed, out: self.out.clone(), today };
         let bar = progress_bar(self.people, "people");
-        let council = fc_synth::write_council(&options, &mut |done| bar.set_position(done))
+        let rates = fc_synth::Rates::default().kept_worse(self.slips);
+        let council = fc_synth::write_council_with(&options, &rates, &mut |done| bar.set_position(done))
             .map_err(|error| OperatorError::Council(error.to_string()))?;
         bar.finish_and_clear();
         writeln!(

@@ -64,6 +64,7 @@ pub enum InvalidModel {
 struct File {
     version: String,
     prior: f64,
+    matches_a_record: f64,
     family_share: f64,
     linked: f64,
     possible: f64,
@@ -87,6 +88,9 @@ struct Row {
     family: f64,
 }
 
+/// Of fewer records than this nothing is concluded.
+const FEWEST: usize = 1_000;
+
 const NEUTRAL: Row = Row { one_person: 1.0, strangers: 1.0, family: 1.0 };
 
 /// Weights, frequencies and thresholds.
@@ -94,6 +98,7 @@ const NEUTRAL: Row = Row { one_person: 1.0, strangers: 1.0, family: 1.0 };
 pub struct Model {
     version: String,
     prior: f64,
+    matches_a_record: f64,
     family_share: f64,
     linked: Weight,
     possible: Weight,
@@ -182,6 +187,7 @@ impl Model {
         Ok(Self {
             version: file.version,
             prior: file.prior,
+            matches_a_record: file.matches_a_record,
             family_share: file.family_share,
             linked: Weight::from_bits(file.linked),
             possible: Weight::from_bits(file.possible),
@@ -218,6 +224,13 @@ impl Model {
     /// How much better one of two people who exclude each other must fit, for a record to be theirs.
     pub(crate) fn margin(&self) -> Weight {
         self.margin
+    }
+
+    /// The same model for a set of so many records: the fewer there are, the less likely that two agree by chance. What
+    /// two records drawn at random come to is the matches a record has, over the records there are.
+    #[must_use]
+    pub fn sized(&self, records: usize) -> Self {
+        Self { prior: (self.matches_a_record / (records.max(FEWEST) as f64)).log2(), ..self.clone() }
     }
 
     /// The band of a weight. Pairs in [`Band::No`] need not be kept as edges.
