@@ -267,7 +267,8 @@ impl Model {
         // log2 of 1 / ((1 - share) / odds against strangers + share / odds against family).
         let mixture = -((1.0 - self.family_share) * (-strangers).exp2() + self.family_share * (-family).exp2()).log2();
         let mut weight = self.prior + mixture;
-        if Self::needs_more(&levels) {
+        let identified = a.identifiers().any(|one| b.identifiers().any(|other| one == other));
+        if Self::needs_more(&levels, identified) {
             weight = weight.min(self.unproven);
         }
         let weight = Weight::from_bits(weight);
@@ -285,9 +286,9 @@ impl Model {
     /// Whether more is needed than the weights, before a link is made without a steward (design.md 5):
     /// relatives, when forename or birth date clearly differ, are told apart by identifiers alone; a different valid
     /// identifier is never outweighed; and a name alone, however rare, is somebody else's too.
-    fn needs_more(levels: &[Level; FIELDS]) -> bool {
+    fn needs_more(levels: &[Level; FIELDS], identified: bool) -> bool {
         let is = |field: Field, wanted: &[Level]| wanted.contains(&levels[field as usize]);
-        let identified = is(Field::NhsNumber, &[Level::Same]) || is(Field::Upn, &[Level::Same]);
+        let identified = identified || is(Field::NhsNumber, &[Level::Same]) || is(Field::Upn, &[Level::Same]);
         let denied = is(Field::NhsNumber, &[Level::Differ]) || is(Field::Upn, &[Level::Differ]);
         let another = is(Field::Forename, &[Level::Differ]) || is(Field::Birth, &[Level::Differ]);
         let name_alone = is(Field::Birth, &[Level::Missing, Level::Shared, Level::Partial, Level::FirstOfJanuary])

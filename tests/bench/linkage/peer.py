@@ -1,6 +1,6 @@
 """The peer: Splink on the same table, set up as its own demonstrations do. Prints one JSON object.
 
-peer.py council|febrl TABLE.csv TABLE-HAS-COLUMN-person
+    peer.py council|febrl TABLE.csv      the table has record_id, person (the truth, for scoring alone) and the values
 
 Fair to it: it gets the values as our definitions parsed them (dates whole, placeholders gone, postcodes valid), its ready-made
 comparisons with term frequencies, several blocking rules, expectation-maximisation over two sessions, and, with the answers in hand,
