@@ -182,7 +182,10 @@ impl Extract<'_> {
                 }
                 let rows = open.remove(&handle).unwrap_or_default();
                 let record = (record, RecordId::new(self.feed.source.clone(), id));
-                parts.add(&self.change(record.0, record.1, seq, Some(self.together(rows))), &mut stage);
+                parts.add(
+                    &self.change(record.0, record.1, seq, Some(self.definition.rows_together(rows, self.today))),
+                    &mut stage,
+                );
             }
         }
         for handle in removed {
@@ -197,27 +200,6 @@ impl Extract<'_> {
 
     fn change(&self, handle: RecordHandle, record: RecordId, seq: Seq, content: Option<Content>) -> Change {
         Change { handle, record, feed: self.feed.feed.clone(), seq, content }
-    }
-
-    /// One content from the rows of a record, whatever their order in the file: the newest first, equally new ones by
-    /// their text, for where rows differ the first counts.
-    fn together(&self, mut rows: Vec<Content>) -> Content {
-        if rows.len() > 1 {
-            rows.sort_by_cached_key(|row| {
-                (std::cmp::Reverse(self.as_of(row)), serde_json::to_string(row).unwrap_or_default())
-            });
-        }
-        let mut rows = rows.into_iter();
-        let mut first = rows.next().unwrap_or_else(|| Content::Person(Box::default()));
-        if let Content::Person(details) = &mut first {
-            for row in rows {
-                if let Content::Person(more) = row {
-                    details.merge(*more);
-                }
-            }
-            self.definition.keep_latest_facts(details);
-        }
-        first
     }
 
     fn as_of(&self, content: &Content) -> Option<Date> {

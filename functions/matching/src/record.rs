@@ -1,7 +1,7 @@
 //! Records: what several feeds of a source say of one person, put together. Pure.
 
 use fc_model::{Change, Content, Date, Details, FeedId, HandleKey, Protection, RecordHandle, RecordId, Seq};
-use fc_sources::{Definitions, FeedKind, Field};
+use fc_sources::{Definitions, Field};
 use fc_store::records::{Fragment, Record};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -80,29 +80,15 @@ pub(crate) fn has_left(record: &Record) -> bool {
 /// What the source says of the person: its feeds merged in the definition's order. `None` when the record has left, or
 /// waits for the feed that says who it is.
 pub(crate) fn details(definitions: &Definitions, record: &Record) -> Option<Details> {
-    let definition = definitions.get(&record.id.source);
-    let is_people = |feed| {
-        definition.is_none_or(|definition| definition.feed(feed).is_some_and(|feed| feed.kind == FeedKind::People))
-    };
-    if !record.fragments.iter().any(|(feed, fragment)| fragment.details.is_some() && is_people(feed)) {
-        return None;
+    let said = || record.fragments.iter().filter_map(|(feed, fragment)| Some((feed, fragment.details.clone()?)));
+    if let Some(definition) = definitions.get(&record.id.source) {
+        return definition.feeds_together(said());
     }
-    let place =
-        |feed: &FeedId| definition.and_then(|definition| definition.feeds.iter().position(|known| known.feed == *feed));
-    let mut fragments: Vec<_> = record.fragments.iter().collect();
-    // Feeds that the definition no longer has come last.
-    fragments.sort_by_key(|(feed, _)| place(feed).unwrap_or(usize::MAX));
-    let mut merged: Option<Details> = None;
-    for details in fragments.into_iter().filter_map(|(_, fragment)| fragment.details.clone()) {
-        match &mut merged {
-            Some(merged) => merged.merge(details),
-            None => merged = Some(details),
-        }
-    }
-    if let (Some(definition), Some(merged)) = (definition, &mut merged) {
-        definition.keep_latest_facts(merged);
-    }
-    merged
+    // A source without a definition any more: in the order of its feeds' names.
+    said().map(|(_, details)| details).reduce(|mut merged, details| {
+        merged.merge(details);
+        merged
+    })
 }
 
 /// The day a record was true, where it says so itself. `None` means as of its source's last update: every extract since

@@ -25,6 +25,7 @@ pub mod dynamo;
 pub mod edge;
 pub mod folder;
 pub mod issuer;
+pub mod linking;
 pub mod loads;
 pub mod operator;
 pub mod queue;

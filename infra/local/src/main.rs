@@ -4,8 +4,9 @@ use std::io::{self, Write};
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+use fc_local::linking::Link;
 use fc_local::loads::Loads;
-use fc_local::operator::{Check, Link, Synth};
+use fc_local::operator::{Check, Synth};
 use fc_local::run::Local;
 use jiff::Timestamp;
 

@@ -55,6 +55,12 @@ pub struct Rates {
     pub no_middle_name: f64,
     /// A newborn called "Baby", where the system has no forename yet.
     pub baby_name: f64,
+    /// A child under five still written as "Unborn" or "Baby", with the day it was expected, in a system nobody told.
+    pub still_unborn: f64,
+    /// Another surname of the family: a child's other parent's, a step-parent's.
+    pub family_surname: f64,
+    /// Another forename altogether: someone who goes by a name of their own choosing.
+    pub other_forename: f64,
     /// Accents and curly apostrophes as people write them.
     pub accents: f64,
 
@@ -68,6 +74,8 @@ pub struct Rates {
     pub day_month_swap: f64,
     /// A digit of the date wrong.
     pub wrong_birth_digit: f64,
+    /// The date of someone else in the family.
+    pub family_birth: f64,
 
     /// No NHS number.
     pub no_nhs_number: f64,
@@ -127,12 +135,16 @@ impl Default for Rates {
             half_surname: 0.15,
             no_middle_name: 0.5,
             baby_name: 0.6,
+            still_unborn: 0.01,
+            family_surname: 0.01,
+            other_forename: 0.002,
             accents: 0.5,
             no_birth: 0.03,
             year_only: 0.01,
             placeholder_birth: 0.005,
             day_month_swap: 0.006,
             wrong_birth_digit: 0.01,
+            family_birth: 0.001,
             no_nhs_number: 0.35,
             wrong_nhs_number: 0.005,
             shared_nhs_number: 0.002,
@@ -168,12 +180,16 @@ impl Rates {
             half_surname: 0.0,
             no_middle_name: 0.0,
             baby_name: 0.0,
+            still_unborn: 0.0,
+            family_surname: 0.0,
+            other_forename: 0.0,
             accents: 0.0,
             no_birth: 0.0,
             year_only: 0.0,
             placeholder_birth: 0.0,
             day_month_swap: 0.0,
             wrong_birth_digit: 0.0,
+            family_birth: 0.0,
             no_nhs_number: 0.0,
             wrong_nhs_number: 0.0,
             shared_nhs_number: 0.0,
@@ -188,5 +204,44 @@ impl Rates {
             unusable_row: 0.0,
             ..Self::default()
         }
+    }
+
+    /// The same people in systems kept so many times as badly: every slip that makes records of one person differ is so
+    /// many times as common. Numbers left out are common already and are halfway between what they are and always.
+    #[must_use]
+    pub fn kept_worse(&self, times: f64) -> Self {
+        let mut worse = self.clone();
+        for rate in [
+            &mut worse.duplicate,
+            &mut worse.typo,
+            &mut worse.nickname,
+            &mut worse.preferred_as_forename,
+            &mut worse.swapped_names,
+            &mut worse.maiden_name,
+            &mut worse.transliteration,
+            &mut worse.initial_only,
+            &mut worse.half_surname,
+            &mut worse.still_unborn,
+            &mut worse.family_surname,
+            &mut worse.other_forename,
+            &mut worse.no_birth,
+            &mut worse.year_only,
+            &mut worse.placeholder_birth,
+            &mut worse.day_month_swap,
+            &mut worse.wrong_birth_digit,
+            &mut worse.family_birth,
+            &mut worse.wrong_nhs_number,
+            &mut worse.shared_nhs_number,
+            &mut worse.no_postcode,
+            &mut worse.old_address,
+        ] {
+            *rate = (*rate * times).clamp(0.0, rate.max(0.5));
+        }
+        for rate in [&mut worse.no_nhs_number, &mut worse.no_uprn] {
+            if times > 1.0 {
+                *rate = f64::midpoint(*rate, 1.0);
+            }
+        }
+        worse
     }
 }

@@ -4,7 +4,7 @@ use crate::{
     Rates,
     dice::{Dice, plus},
     family::{Person, Stay, Why},
-    names::{VARIANTS, accented},
+    names::{NAMES, VARIANTS, accented},
 };
 use fc_model::Sex;
 use jiff::civil::Date;
@@ -34,7 +34,8 @@ pub(crate) fn write_down(
     today: Date,
     dice: &mut Dice,
 ) -> Written {
-    let (forename, middle, surname) = name(person, rates, unicode, today, dice);
+    let unnamed = !person.unborn && person.age(today) < STILL_UNBORN && dice.chance(rates.still_unborn);
+    let (forename, middle, surname) = name(person, beside, unnamed, rates, unicode, today, dice);
     let (nhs_number, nhs_number_wrong) = nhs_number(person, beside, rates, dice);
     let old = person.stays.get(1).filter(|_| dice.chance(rates.old_address) && !person.home().confidential);
     let mut stay = old.unwrap_or(person.home()).clone();
@@ -64,25 +65,45 @@ pub(crate) fn write_down(
         forename,
         middle,
         surname,
-        born: born(person, rates, dice),
-        sex: (!dice.chance(rates.no_sex) && !person.unborn).then_some(person.sex),
-        nhs_number,
-        nhs_number_wrong,
+        born: born(person, beside, unnamed, rates, dice),
+        sex: (!dice.chance(rates.no_sex) && !person.unborn && !unnamed).then_some(person.sex),
+        // Nobody has a number before birth.
+        nhs_number: if unnamed { String::new() } else { nhs_number },
+        nhs_number_wrong: nhs_number_wrong && !unnamed,
         stay,
         postcode,
         uprn,
     }
 }
 
-fn name(person: &Person, rates: &Rates, unicode: bool, today: Date, dice: &mut Dice) -> (String, String, String) {
+/// Age from which nobody is still "Unborn" anywhere.
+const STILL_UNBORN: i64 = 5;
+
+fn name(
+    person: &Person,
+    beside: Option<&Person>,
+    unnamed: bool,
+    rates: &Rates,
+    unicode: bool,
+    today: Date,
+    dice: &mut Dice,
+) -> (String, String, String) {
     let mut forename = person.forename.clone();
     let mut middle = person.middle.clone();
     let mut surname = person.surname.clone();
     if person.unborn {
         return ("Unborn".into(), String::new(), surname);
     }
+    if unnamed {
+        return ((*dice.pick(&["Unborn", "UNBORN", "Baby", "Baby Boy", "Baby Girl"])).into(), String::new(), surname);
+    }
     if person.newborn(today) && dice.chance(rates.baby_name) {
         return ("Baby".into(), String::new(), surname);
+    }
+    if let Some(beside) = beside
+        && dice.chance(rates.family_surname)
+    {
+        surname.clone_from(&beside.surname);
     }
     if let Some(former) = person.former.as_ref().filter(|former| former.why == Why::Marriage)
         && dice.chance(rates.maiden_name)
@@ -98,6 +119,10 @@ fn name(person: &Person, rates: &Rates, unicode: bool, today: Date, dice: &mut D
         && let Some(nickname) = VARIANTS.nickname(dice, &forename)
     {
         forename = nickname.into();
+    }
+    if dice.chance(rates.other_forename) {
+        forename = NAMES.forename(dice, person.group, person.sex, person.born.year());
+        middle.clear();
     }
     for name in [&mut forename, &mut surname] {
         if dice.chance(rates.transliteration)
@@ -156,7 +181,7 @@ fn mistyped(name: &str, dice: &mut Dice) -> String {
     letters.into_iter().collect()
 }
 
-fn born(person: &Person, rates: &Rates, dice: &mut Dice) -> Option<Date> {
+fn born(person: &Person, beside: Option<&Person>, unnamed: bool, rates: &Rates, dice: &mut Dice) -> Option<Date> {
     let born = person.born;
     let (year, month, day) = (born.year(), born.month(), born.day());
     let of = |year, month, day| Date::new(year, month, day).unwrap_or(born);
@@ -165,6 +190,8 @@ fn born(person: &Person, rates: &Rates, dice: &mut Dice) -> Option<Date> {
     }
     Some(match () {
         () if person.unborn => born,
+        // Expected a little before or after.
+        () if unnamed => plus(born, dice.between(-14, 30)),
         () if dice.chance(rates.year_only) => of(year, 1, 1),
         () if dice.chance(rates.placeholder_birth) => of(1900, 1, 1),
         () if dice.chance(rates.day_month_swap) => of(year, day, month),
@@ -173,6 +200,7 @@ fn born(person: &Person, rates: &Rates, dice: &mut Dice) -> Option<Date> {
             1 => of(year - 10, month, day),
             _ => plus(born, -1),
         },
+        () if dice.chance(rates.family_birth) => beside.map_or(born, |beside| beside.born),
         () => born,
     })
 }

@@ -9,12 +9,13 @@
 
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a command-line tool")]
 
-use fc_linkage::{Model, Standard, blocking_keys, explain, link};
+use fc_linkage::{Model, Quality, Standard, Subject, blocking_keys, explain, link};
 use fc_model::{Content, Date, Details, RecordId, SourceId};
 use fc_sources::{Definitions, Entry, FeedKind, Row};
 use std::{
     collections::{BTreeMap, HashMap, HashSet},
     fs::{self, File},
+    io::Write,
     path::{Path, PathBuf},
     process::ExitCode,
     time::Instant,
@@ -28,6 +29,8 @@ struct Arguments {
     model: Model,
     today: Date,
     show: usize,
+    whole: bool,
+    table: Option<PathBuf>,
     extracts: Vec<(SourceId, PathBuf)>,
 }
 
@@ -69,6 +72,8 @@ impl Arguments {
                 .map_or(Ok(Date::constant(2026, 2, 1)), |d| d.parse())
                 .map_err(|e| e.to_string())?,
             show: given.get("show").map_or(Ok(0), |n| n.parse()).map_err(|_| "--show needs a number")?,
+            whole: given.contains_key("whole"),
+            table: given.get("table").map(PathBuf::from),
             extracts,
         })
     }
@@ -125,23 +130,23 @@ fn truth(arguments: &Arguments, records: &[(RecordId, Details)]) -> Result<Vec<S
 fn measure(arguments: &Arguments) -> Result<(), String> {
     let records = records(arguments)?;
     let truth = truth(arguments, &records)?;
+    let model = if arguments.whole { arguments.model.clone() } else { arguments.model.sized(records.len()) };
+    if let Some(file) = &arguments.table {
+        table(file, &records, &truth).map_err(|e| format!("{}: {e}", file.display()))?;
+    }
     let started = Instant::now();
-    let linked = link::link(&arguments.model, &records, &[]);
+    let subjects: Vec<Subject> = records.iter().map(|(r, d)| Subject::of(r.clone(), d)).collect();
+    let linked = link::link(&model, &subjects, &[]);
     let took = started.elapsed();
-    let standards: Vec<Standard> = records.iter().map(|(r, d)| Standard::of(&r.source, d)).collect();
-    let (candidates, saturated) = link::candidates(&arguments.model, &standards);
+    let (candidates, saturated) = link::candidates(&model, &subjects);
+    let standards: Vec<Standard> = subjects.iter().map(|subject| subject.standard.clone()).collect();
     let candidates: HashSet<Pair> = candidates.into_iter().map(|(a, b)| (a as usize, b as usize)).collect();
 
     let (is, ought) = (groups(&linked.people), groups(&truth));
     let (found, wanted) = (pairs(&is), pairs(&ought));
     println!("records {}, people {} (true {}), linked in {took:.1?}", records.len(), is.len(), ought.len());
-    let right = found.intersection(&wanted).count();
-    let (precision, recall) = (share(right, found.len()), share(right, wanted.len()));
-    let f1 = 2.0 * precision * recall / (precision + recall);
-    println!("pairs       precision {precision:.4}  recall {recall:.4}  F1 {f1:.4}  ({} true pairs)", wanted.len());
-    println!("B-cubed     F1 {:.4}", b_cubed(&linked.people, &truth));
-    let mixed = is.values().filter(|group| group.iter().any(|i| truth[*i] != truth[group[0]])).count();
-    println!("mixed clusters {mixed}, possible pairs for a steward {}", linked.possible.len());
+    print!("{}", Quality::by_kind(&model, &subjects, &linked.people, &truth));
+    println!("possible pairs for a steward {}", linked.possible.len());
     let right = linked.possible.iter().filter(|p| truth[p.a] == truth[p.b]).count();
     println!("possible pairs that are one person: {right}");
     let blocked = wanted.intersection(&candidates).count();
@@ -151,18 +156,23 @@ fn measure(arguments: &Arguments) -> Result<(), String> {
         2.0 * share(candidates.len(), records.len()),
         share(standards.iter().map(|s| blocking_keys(s).len()).sum(), records.len())
     );
-    blocking_table(&arguments.model, &standards, &wanted);
-    calibration(&arguments.model, &standards, &candidates, &wanted);
+    blocking_table(&model, &standards, &wanted);
+    calibration(&model, &standards, &candidates, &wanted);
     let show = |title: &str, chosen: Vec<Pair>| {
         println!("\n{title} ({})", chosen.len());
         for (a, b) in chosen.into_iter().take(arguments.show) {
-            let comparison = arguments.model.compare(&standards[a], &standards[b]);
+            let comparison = model.compare(&standards[a], &standards[b]);
             let met = if candidates.contains(&(a, b)) { "" } else { " (never met)" };
             println!(
-                "{} {}: {:.1}{met} {}",
+                "{} {}: {:.1}{met} {} {}",
                 records[a].0,
                 records[b].0,
                 comparison.weight.bits(),
+                linked
+                    .possible
+                    .iter()
+                    .find(|p| (p.a.min(p.b), p.a.max(p.b)) == (a, b))
+                    .map_or(String::new(), |p| format!("[{:?}]", p.why)),
                 explain(&comparison)
             );
         }
@@ -175,6 +185,31 @@ fn measure(arguments: &Arguments) -> Result<(), String> {
         };
         show("False links", sorted(found.difference(&wanted).collect()));
         show("Missed links", sorted(wanted.difference(&found).collect()));
+    }
+    Ok(())
+}
+
+/// The records as one plain table, for another tool to link.
+fn table(file: &Path, records: &[(RecordId, Details)], truth: &[String]) -> std::io::Result<()> {
+    let mut out = std::io::BufWriter::new(File::create(file)?);
+    writeln!(out, "record_id,person,forename,surname,birth,postcode,address,sex,nhs_number,upn")?;
+    let plain = |text: &str| text.to_lowercase().replace(['"', ',', '\n'], " ");
+    for ((record, details), person) in records.iter().zip(truth) {
+        let name = details.names.first().cloned().unwrap_or_default();
+        let birth = details.birth.and_then(|birth| birth.date.whole()).map(|d| d.to_string()).unwrap_or_default();
+        let address = details.addresses.first().cloned().unwrap_or_default();
+        let line = address.lines.first().map(|line| line.split(',').next().unwrap_or_default()).unwrap_or_default();
+        writeln!(
+            out,
+            "{record},{person},{},{},{birth},{},{},{},{},{}",
+            plain(name.forenames.first().map_or("", String::as_str)),
+            plain(&name.surname),
+            address.postcode.as_ref().map_or("", |p| p.as_str()),
+            plain(line),
+            details.sex.map(|sex| format!("{:?}", sex as u8)).unwrap_or_default(),
+            details.nhs_number.as_ref().map_or("", |n| n.as_str()),
+            details.upn.as_ref().map_or("", |n| n.as_str()),
+        )?;
     }
     Ok(())
 }
@@ -197,20 +232,6 @@ fn pairs<T>(groups: &HashMap<&T, Vec<usize>>) -> HashSet<Pair> {
 
 fn pairs_of(group: &[usize]) -> Vec<Pair> {
     (0..group.len()).flat_map(|i| (0..i).map(move |j| (group[j].min(group[i]), group[j].max(group[i])))).collect()
-}
-
-fn b_cubed(people: &[usize], truth: &[String]) -> f64 {
-    let (is, ought) = (groups(people), groups(truth));
-    let (mut precision, mut recall) = (0.0, 0.0);
-    for i in 0..people.len() {
-        let (group, person) = (&is[&people[i]], &ought[&truth[i]]);
-        let right = group.iter().filter(|j| truth[**j] == truth[i]).count();
-        precision += share(right, group.len());
-        recall += share(right, person.len());
-    }
-    let n = people.len() as f64;
-    let (precision, recall) = (precision / n, recall / n);
-    2.0 * precision * recall / (precision + recall)
 }
 
 /// What each kind of key adds: the true pairs and the candidates that no other kind brings.

@@ -22,6 +22,9 @@ pub fn blocking_keys(record: &Standard) -> Vec<String> {
     if let Some(upn) = &record.upn {
         keys.push(format!("u#{}", upn.as_str()));
     }
+    for identifier in record.identifiers().take(1) {
+        keys.push(format!("i#{identifier}"));
+    }
     let sounds = Sounds::of(record);
     // One home, and forename that starts alike: survives any birth date and any surname.
     for premise in record.homes.iter().filter_map(|home| home.premise()).take(MOST_OF_EACH) {

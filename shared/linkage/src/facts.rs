@@ -49,6 +49,9 @@ pub(crate) enum Clash {
     /// Forename or birth date clearly differ: twins, housemates, father and son. An identifier that both share, or a
     /// comparison of the two themselves, may know better.
     Person,
+    /// Two valid identifiers differ, on records that agree in forename, surname and birth date: never joined, but likelier
+    /// one person with a wrong number than two people.
+    Number,
     /// Two valid identifiers differ: nothing outweighs that.
     Identifier,
 }
@@ -62,16 +65,17 @@ impl Facts {
         let upns = self.upn.as_ref().zip(other.upn.as_ref());
         let permanent = upns.filter(|(a, b)| !a.is_temporary() && !b.is_temporary());
         let identifiers = [both, permanent.map(|(a, b)| (a.as_str(), b.as_str()))];
-        // A number is taken for mistyped only when everything else agrees.
-        let agrees = birth == Some(Level::Same)
-            && forename == Level::Same
-            && self.surnames.iter().any(|surname| other.surnames.contains(surname));
+        let surname = self.surnames.iter().any(|surname| other.surnames.contains(surname));
+        let alike = birth == Some(Level::Same) && surname && matches!(forename, Level::Same | Level::Nickname);
         let mut shared = false;
+        let mut wrong = false;
         for (a, b) in identifiers.into_iter().flatten() {
             shared |= a == b;
-            if a != b && !(agrees && mistyped(a, b)) {
-                return Clash::Identifier;
-            }
+            // A number is taken for mistyped only when everything else agrees.
+            wrong |= a != b && !(alike && forename == Level::Same && mistyped(a, b));
+        }
+        if wrong {
+            return if alike { Clash::Number } else { Clash::Identifier };
         }
         let differs = forename == Level::Differ || birth == Some(Level::Differ);
         if differs && !shared { Clash::Person } else { Clash::None }

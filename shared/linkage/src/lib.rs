@@ -23,11 +23,14 @@ pub mod explain;
 
 pub mod link;
 
+pub mod quality;
+
 pub use block::blocking_keys;
 pub use compare::{Comparison, Field, FieldEvidence, Level};
 pub use explain::explain;
 pub use facts::Facts;
-pub use link::link_all;
+pub use link::{Linked, Subject, link, link_all};
 pub use model::{Band, InvalidModel, Model, Weight};
+pub use quality::Quality;
 pub use resolve::{Decision, Edge, Member, Possible, Refusal, Resolution, Verdict, resolve};
 pub use standard::Standard;

@@ -8,6 +8,27 @@ use std::{
     hash::{DefaultHasher, Hash, Hasher},
 };
 
+/// A record, in the little that linking needs of it.
+#[derive(Debug, Clone)]
+pub struct Subject {
+    /// The record.
+    pub record: RecordId,
+    /// Its details, standardised.
+    pub standard: Standard,
+    /// Records that its source says are never the same person.
+    pub never_link: Vec<RecordId>,
+}
+
+impl Subject {
+    /// A record by its details.
+    #[must_use]
+    pub fn of(record: RecordId, details: &Details) -> Self {
+        let never_link =
+            details.never_link.iter().map(|id| RecordId::new(record.source.clone(), id.as_str())).collect();
+        Self { standard: Standard::of(&record.source, details), record, never_link }
+    }
+}
+
 /// Records linked into people.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Linked {
@@ -15,6 +36,8 @@ pub struct Linked {
     pub people: Vec<usize>,
     /// Pairs for a steward, as indexes of records.
     pub possible: Vec<Possible>,
+    /// Pairs that are linked or possible by themselves, as indexes of records: what the people were made from.
+    pub edges: Vec<Edge>,
     /// Pairs that were compared.
     pub compared: usize,
     /// Blocking keys with too many members to support a link; worth a data-quality report.
@@ -25,26 +48,26 @@ pub struct Linked {
 /// in which people first appear. Records of one id must have been merged before.
 #[must_use]
 pub fn link_all(model: &Model, records: &[(RecordId, Details)]) -> Vec<usize> {
-    link(model, records, &[]).people
+    let subjects: Vec<Subject> =
+        records.par_iter().map(|(record, details)| Subject::of(record.clone(), details)).collect();
+    link(model, &subjects, &[]).people
 }
 
 /// Links records into people, with stewards' decisions. Which records are together does not depend on their order.
 #[must_use]
-pub fn link(model: &Model, records: &[(RecordId, Details)], decisions: &[Decision<RecordId>]) -> Linked {
-    let standards: Vec<Standard> =
-        records.par_iter().map(|(record, details)| Standard::of(&record.source, details)).collect();
-    let (candidates, saturated) = candidates(model, &standards);
+pub fn link(model: &Model, records: &[Subject], decisions: &[Decision<RecordId>]) -> Linked {
+    let (candidates, saturated) = candidates(model, records);
     let edges: Vec<Edge> = candidates
         .par_iter()
         .filter_map(|&(a, b)| {
             let (a, b) = (a as usize, b as usize);
-            let weight = model.compare(&standards[a], &standards[b]).weight;
+            let weight = model.compare(&records[a].standard, &records[b].standard).weight;
             (model.band(weight) != Band::No).then_some(Edge { a, b, weight })
         })
         .collect();
     let decisions = all_decisions(records, decisions);
     let components = components(records.len(), &edges, &decisions);
-    let resolved: Vec<_> = components.par_iter().map(|part| part.resolve(model, records, &standards)).collect();
+    let resolved: Vec<_> = components.par_iter().map(|part| part.resolve(model, records)).collect();
 
     let mut people = vec![usize::MAX; records.len()];
     let mut possible = Vec::new();
@@ -67,18 +90,18 @@ pub fn link(model: &Model, records: &[(RecordId, Details)], decisions: &[Decisio
         }
         *person = number[*person];
     }
-    Linked { people, possible, compared: candidates.len(), saturated }
+    Linked { people, possible, edges, compared: candidates.len(), saturated }
 }
 
 /// Pairs of records that share a blocking key which is not saturated, each once, and the number of saturated keys.
 #[must_use]
-pub fn candidates(model: &Model, standards: &[Standard]) -> (Vec<(u32, u32)>, usize) {
-    let mut filed: Vec<(u64, u32)> = standards
+pub fn candidates(model: &Model, records: &[Subject]) -> (Vec<(u32, u32)>, usize) {
+    let mut filed: Vec<(u64, u32)> = records
         .par_iter()
         .enumerate()
-        .flat_map_iter(|(at, standard)| {
+        .flat_map_iter(|(at, subject)| {
             let at = u32::try_from(at).unwrap_or(u32::MAX);
-            blocking_keys(standard).into_iter().map(move |key| (hashed(&key), at))
+            blocking_keys(&subject.standard).into_iter().map(move |key| (hashed(&key), at))
         })
         .collect();
     filed.par_sort_unstable();
@@ -104,18 +127,16 @@ fn hashed(key: &str) -> u64 {
 }
 
 /// Decisions by index of record: the stewards', and the never-links that sources state.
-fn all_decisions(records: &[(RecordId, Details)], decisions: &[Decision<RecordId>]) -> Vec<Decision<usize>> {
-    let stated = records.iter().any(|(_, details)| !details.never_link.is_empty());
+fn all_decisions(records: &[Subject], decisions: &[Decision<RecordId>]) -> Vec<Decision<usize>> {
+    let stated = records.iter().any(|subject| !subject.never_link.is_empty());
     if !stated && decisions.is_empty() {
         return Vec::new();
     }
-    let index: HashMap<&RecordId, usize> = records.iter().enumerate().map(|(i, (record, _))| (record, i)).collect();
-    let of_sources = records.iter().enumerate().flat_map(|(a, (record, details))| {
-        let index = &index;
-        details.never_link.iter().filter_map(move |id| {
-            let other = RecordId::new(record.source.clone(), id.as_str());
-            index.get(&other).map(|b| Decision { a, b: *b, verdict: Verdict::NeverLink })
-        })
+    let index: HashMap<&RecordId, usize> =
+        records.iter().enumerate().map(|(i, subject)| (&subject.record, i)).collect();
+    let of_sources = records.iter().enumerate().flat_map(|(a, subject)| {
+        let known = subject.never_link.iter().filter_map(|other| index.get(other));
+        known.map(move |b| Decision { a, b: *b, verdict: Verdict::NeverLink })
     });
     let of_stewards = decisions.iter().filter_map(|decision| {
         let (a, b) = (*index.get(&decision.a)?, *index.get(&decision.b)?);
@@ -166,12 +187,7 @@ fn components(records: usize, edges: &[Edge], decisions: &[Decision<usize>]) -> 
 }
 
 impl Component {
-    fn resolve(
-        &self,
-        model: &Model,
-        records: &[(RecordId, Details)],
-        standards: &[Standard],
-    ) -> (Vec<Vec<usize>>, Vec<Possible>) {
+    fn resolve(&self, model: &Model, records: &[Subject]) -> (Vec<Vec<usize>>, Vec<Possible>) {
         if let [only] = self.records[..] {
             return (vec![vec![only]], Vec::new());
         }
@@ -179,14 +195,14 @@ impl Component {
         let members: Vec<Member<&RecordId>> = self
             .records
             .iter()
-            .map(|record| Member { handle: &records[*record].0, facts: standards[*record].facts() })
+            .map(|record| Member { handle: &records[*record].record, facts: records[*record].standard.facts() })
             .collect();
         let edges: Vec<Edge> =
             self.edges.iter().map(|edge| Edge { a: local[&edge.a], b: local[&edge.b], ..*edge }).collect();
         let decisions: Vec<Decision<&RecordId>> = self
             .decisions
             .iter()
-            .map(|d| Decision { a: &records[d.a].0, b: &records[d.b].0, verdict: d.verdict })
+            .map(|d| Decision { a: &records[d.a].record, b: &records[d.b].record, verdict: d.verdict })
             .collect();
         let resolution = resolve(model, &members, &edges, &decisions);
         let global = |i: usize| self.records[i];

@@ -64,6 +64,7 @@ pub enum InvalidModel {
 struct File {
     version: String,
     prior: f64,
+    matches_a_record: f64,
     family_share: f64,
     linked: f64,
     possible: f64,
@@ -87,6 +88,9 @@ struct Row {
     family: f64,
 }
 
+/// Of fewer records than this nothing is concluded.
+const FEWEST: usize = 1_000;
+
 const NEUTRAL: Row = Row { one_person: 1.0, strangers: 1.0, family: 1.0 };
 
 /// Weights, frequencies and thresholds.
@@ -94,6 +98,7 @@ const NEUTRAL: Row = Row { one_person: 1.0, strangers: 1.0, family: 1.0 };
 pub struct Model {
     version: String,
     prior: f64,
+    matches_a_record: f64,
     family_share: f64,
     linked: Weight,
     possible: Weight,
@@ -182,6 +187,7 @@ impl Model {
         Ok(Self {
             version: file.version,
             prior: file.prior,
+            matches_a_record: file.matches_a_record,
             family_share: file.family_share,
             linked: Weight::from_bits(file.linked),
             possible: Weight::from_bits(file.possible),
@@ -220,6 +226,13 @@ impl Model {
         self.margin
     }
 
+    /// The same model for a set of so many records: the fewer there are, the less likely that two agree by chance. What
+    /// two records drawn at random come to is the matches a record has, over the records there are.
+    #[must_use]
+    pub fn sized(&self, records: usize) -> Self {
+        Self { prior: (self.matches_a_record / (records.max(FEWEST) as f64)).log2(), ..self.clone() }
+    }
+
     /// The band of a weight. Pairs in [`Band::No`] need not be kept as edges.
     #[must_use]
     pub fn band(&self, weight: Weight) -> Band {
@@ -254,7 +267,8 @@ impl Model {
         // log2 of 1 / ((1 - share) / odds against strangers + share / odds against family).
         let mixture = -((1.0 - self.family_share) * (-strangers).exp2() + self.family_share * (-family).exp2()).log2();
         let mut weight = self.prior + mixture;
-        if Self::needs_more(&levels) {
+        let identified = a.identifiers().any(|one| b.identifiers().any(|other| one == other));
+        if Self::needs_more(&levels, identified) {
             weight = weight.min(self.unproven);
         }
         let weight = Weight::from_bits(weight);
@@ -272,9 +286,9 @@ impl Model {
     /// Whether more is needed than the weights, before a link is made without a steward (design.md 5):
     /// relatives, when forename or birth date clearly differ, are told apart by identifiers alone; a different valid
     /// identifier is never outweighed; and a name alone, however rare, is somebody else's too.
-    fn needs_more(levels: &[Level; FIELDS]) -> bool {
+    fn needs_more(levels: &[Level; FIELDS], identified: bool) -> bool {
         let is = |field: Field, wanted: &[Level]| wanted.contains(&levels[field as usize]);
-        let identified = is(Field::NhsNumber, &[Level::Same]) || is(Field::Upn, &[Level::Same]);
+        let identified = identified || is(Field::NhsNumber, &[Level::Same]) || is(Field::Upn, &[Level::Same]);
         let denied = is(Field::NhsNumber, &[Level::Differ]) || is(Field::Upn, &[Level::Differ]);
         let another = is(Field::Forename, &[Level::Differ]) || is(Field::Birth, &[Level::Differ]);
         let name_alone = is(Field::Birth, &[Level::Missing, Level::Shared, Level::Partial, Level::FirstOfJanuary])

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use std::{
     cmp::Reverse,
     collections::{HashMap, HashSet, hash_map::Entry},
+    fmt,
     hash::Hash,
 };
 
@@ -65,6 +66,17 @@ pub enum Refusal {
     Conflict,
     /// More records than one person has.
     TooMany,
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::TooUnsure => "not sure enough",
+            Self::TooCloseToCall => "two people claim the record about equally well",
+            Self::Conflict => "somebody with either record cannot be one person with somebody with the other",
+            Self::TooMany => "more records than one person has",
+        })
+    }
 }
 
 /// A pair for the steward's queue. At most one, the best, for any two people.
@@ -240,6 +252,7 @@ impl Edges {
                             Clash::Person => self.weight(a, b).is_none_or(|w| model.band(w) != Band::Linked),
                             // Alike in all but the number: one of the two numbers is likelier wrong than two people
                             // so alike, so nobody is wronged by joining the heavier.
+                            Clash::Number => false,
                             Clash::Identifier => self.weight(a, b).is_none_or(|w| model.band(w) == Band::No),
                         };
                     if exclude {
@@ -321,7 +334,7 @@ impl<'a, H> People<'a, H> {
             self.records[y].iter().any(|b| match facts(a).clash(facts(b)) {
                 Clash::None => false,
                 Clash::Person => self.edges.weight(*a, *b).is_none_or(|w| self.model.band(w) != Band::Linked),
-                Clash::Identifier => true,
+                Clash::Number | Clash::Identifier => true,
             })
         })
     }

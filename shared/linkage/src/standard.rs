@@ -105,6 +105,11 @@ impl Standard {
         standard
     }
 
+    /// Identifiers other than NHS and pupil number, as `kind:value`: unlike a phone, a family does not share them.
+    pub(crate) fn identifiers(&self) -> impl Iterator<Item = &str> {
+        self.contacts.iter().map(String::as_str).filter(|contact| contact.contains(':'))
+    }
+
     /// The facts that constraints need.
     #[must_use]
     pub fn facts(&self) -> Facts {

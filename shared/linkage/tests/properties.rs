@@ -3,7 +3,8 @@
 #![expect(clippy::unwrap_used, reason = "tests may fail by panicking")]
 
 use fc_linkage::{
-    Band, Decision, Edge, Member, Model, Refusal, Standard, Verdict, Weight, explain, link, link_all, resolve,
+    Band, Decision, Edge, Linked, Member, Model, Refusal, Standard, Subject, Verdict, Weight, explain, link, link_all,
+    resolve,
 };
 use fc_model::{Address, BirthDate, Details, Name, NhsNumber, PartialDate, Phone, Postcode, RecordId, Upn};
 use proptest::prelude::*;
@@ -54,6 +55,12 @@ fn people(details: Vec<Details>) -> Vec<usize> {
     link_all(model(), &records)
 }
 
+/// Links records, with decisions.
+fn linked(records: &[(RecordId, Details)], decisions: &[Decision<RecordId>]) -> Linked {
+    let subjects: Vec<Subject> = records.iter().map(|(record, details)| Subject::of(record.clone(), details)).collect();
+    link(model(), &subjects, decisions)
+}
+
 #[test]
 fn twins_are_never_merged_on_surname_birth_date_and_address() {
     assert_eq!(people(vec![okafor("Amara", "2015-03-02"), okafor("Daniel", "2015-03-02")]), [0, 1]);
@@ -92,7 +99,7 @@ fn an_undated_record_that_may_be_father_or_son_goes_to_a_steward() {
         .enumerate()
         .map(|(i, details)| (record(i), details))
         .collect();
-    let possible = link::link(model(), &records, &[]).possible;
+    let possible = linked(&records, &[]).possible;
     let too_close = possible.iter().filter(|pair| pair.why == Refusal::TooCloseToCall).count();
     assert_eq!(too_close, 2);
 }
@@ -140,9 +147,9 @@ fn an_adopted_child_s_two_identities_are_never_linked() {
 fn a_steward_s_decision_outweighs_the_evidence_and_never_link_outweighs_link() {
     let records = [(record(0), okafor("Amara", "2015-03-02")), (record(1), okafor("Daniel", "1980-07-19"))];
     let decision = |verdict| Decision { a: record(1), b: record(0), verdict };
-    assert_eq!(link::link(model(), &records, &[decision(Verdict::Link)]).people, [0, 0]);
+    assert_eq!(linked(&records, &[decision(Verdict::Link)]).people, [0, 0]);
     let both = [decision(Verdict::Link), decision(Verdict::NeverLink)];
-    assert_eq!(link::link(model(), &records, &both).people, [0, 1]);
+    assert_eq!(linked(&records, &both).people, [0, 1]);
 }
 
 #[test]
@@ -168,7 +175,7 @@ fn ten_thousand_people_of_one_name_and_birth_date_are_neither_quadratic_nor_one_
     for i in [10_000, 10_001] {
         records.push((record(i), Details { nhs_number: Some(nhs(9)), ..okafor("Amara", "2015-03-02") }));
     }
-    let linked = link::link(model(), &records, &[]);
+    let linked = linked(&records, &[]);
     assert!(linked.compared < 20, "{} pairs compared", linked.compared);
     assert!(linked.saturated > 0);
     assert_eq!(linked.people[10_000], linked.people[10_001], "an identifier still links");
@@ -187,7 +194,7 @@ fn one_nhs_number_on_five_thousand_records_merges_no_crowd() {
         )
     };
     let records: Vec<_> = (0..5_000).map(shared).collect();
-    let linked = link::link(model(), &records, &[]);
+    let linked = linked(&records, &[]);
     let largest = (0..5_000).map(|p| linked.people.iter().filter(|q| **q == p).count()).max();
     assert_eq!(largest, Some(1));
     assert!(linked.saturated > 0);
@@ -293,7 +300,7 @@ proptest! {
             .then(|| Decision { a: record(0), b: record(1), verdict: Verdict::NeverLink })
             .into_iter()
             .collect();
-        let (one, other) = (link::link(model(), &first, &decisions), link::link(model(), &second, &decisions));
+        let (one, other) = (linked(&first, &decisions), linked(&second, &decisions));
         prop_assert_eq!(grouping(&first, &one.people), grouping(&second, &other.people));
         prop_assert_eq!(one.possible.len(), other.possible.len());
     }
@@ -304,7 +311,7 @@ proptest! {
     ) {
         let records: Vec<_> = all.into_iter().enumerate().map(|(i, details)| (record(i), details)).collect();
         let decisions = [Decision { a: record(0), b: record(1), verdict: Verdict::NeverLink }];
-        let people = link::link(model(), &records, &decisions).people;
+        let people = linked(&records, &decisions).people;
         prop_assert_ne!(people[0], people[1]);
         for (i, (_, a)) in records.iter().enumerate() {
             for (j, (_, b)) in records.iter().enumerate().skip(i + 1) {

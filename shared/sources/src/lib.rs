@@ -29,6 +29,8 @@ pub mod extract;
 
 mod convert;
 
+mod assemble;
+
 pub mod report;
 
 pub use council::{Council, Journey};

@@ -1,0 +1,394 @@
+//! `link`: the records of extracts joined into people, offline: how a council tries matching on its own data before it
+//! deploys anything. Nothing is stored or sent.
+//!
+//! One source is held at a time, as it was read; of what was read before, only what is compared is kept.
+
+use crate::{
+    definitions,
+    operator::{OperatorError, feed_of, file_error},
+};
+use clap::Args;
+use fc_linkage::{Band, Edge, Linked, Model, Quality, Subject, explain, link};
+use fc_model::{Content, Date, Details, FeedId, RecordId, SourceId};
+use fc_sources::{Definition, Definitions, Entry, Feed, Report, Row};
+use std::{
+    collections::{BTreeMap, HashMap},
+    fs::File,
+    io::{BufWriter, Write},
+    path::{Path, PathBuf},
+    str::FromStr,
+};
+
+/// `link`: joins the records of extracts into people, offline. Nothing is stored or sent.
+#[derive(Debug, Args)]
+pub struct Link {
+    /// Extracts, each as SOURCE=FILE or SOURCE/FEED=FILE. Their order does not matter.
+    #[arg(required = true, value_name = "SOURCE=FILE")]
+    extracts: Vec<Extract>,
+    /// The folder with the source definitions (*.toml). Without it, the ones that come with the tool.
+    #[arg(long, value_name = "DIR")]
+    sources: Option<PathBuf>,
+    /// The file to write, with the columns record_id (source:record) and person_id.
+    #[arg(long, value_name = "FILE")]
+    out: PathBuf,
+    /// A file to write with the pairs that a steward should see: both records, the probability, why they are not linked, and in words what agrees.
+    #[arg(long, value_name = "FILE")]
+    possible: Option<PathBuf>,
+    /// A file to write with the reason why each record is with its person: the record that holds it there most strongly, the probability, and what each field adds, in bits.
+    #[arg(long, value_name = "FILE")]
+    explain: Option<PathBuf>,
+    /// A file with the columns source, source_record_id and person_id that says who is who, to measure by.
+    #[arg(long, value_name = "FILE")]
+    truth: Option<PathBuf>,
+    /// Weights and frequencies other than those that come with the tool.
+    #[arg(long, value_name = "FILE")]
+    model: Option<PathBuf>,
+}
+
+/// One extract on the command line.
+#[derive(Debug, Clone)]
+struct Extract {
+    feed: String,
+    file: PathBuf,
+}
+
+impl FromStr for Extract {
+    type Err = &'static str;
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let (feed, file) = text.split_once('=').ok_or("write SOURCE=FILE, such as housing=housing.csv")?;
+        Ok(Self { feed: feed.to_owned(), file: file.into() })
+    }
+}
+
+impl Link {
+    /// Links, and says on `out` what came of each file and of all.
+    ///
+    /// # Errors
+    /// When definitions or files cannot be used.
+    pub fn run(&self, today: Date, out: &mut impl Write) -> Result<(), OperatorError> {
+        let definitions = definitions::load(self.sources.as_deref())?;
+        let stdout = file_error(Path::new("standard output"));
+        let records = read(&definitions, &self.extracts, today, out)?;
+        let model = self.model(records.len())?;
+        let linked = link(&model, &records, &[]);
+        self.write_people(&records, &linked)?;
+        if let Some(file) = &self.possible {
+            write_possible(&model, &records, &linked, file)?;
+        }
+        if let Some(file) = &self.explain {
+            write_reasons(&model, &records, &linked, file)?;
+        }
+        let people = linked.people.iter().max().map_or(0, |last| last + 1);
+        writeln!(
+            out,
+            "{} records are {people} people; {} more pairs are possible",
+            records.len(),
+            linked.possible.len()
+        )
+        .map_err(&stdout)?;
+        if linked.saturated > 0 {
+            writeln!(
+                out,
+                "Data quality: {} values (a name, a number, a home) are shared by so many records that they link nobody",
+                linked.saturated
+            )
+            .map_err(&stdout)?;
+        }
+        if let Some(file) = &self.truth {
+            let truth = truth(file, &records)?;
+            let quality = Quality::by_kind(&model, &records, &linked.people, &truth);
+            write!(out, "{quality}").map_err(&stdout)?;
+        }
+        Ok(())
+    }
+
+    /// The model, for so many records.
+    fn model(&self, records: usize) -> Result<Model, OperatorError> {
+        let Some(file) = &self.model else { return Ok(Model::shipped().sized(records)) };
+        let text = std::fs::read_to_string(file).map_err(file_error(file))?;
+        let model = Model::parse(&text).map_err(|error| file_error(file)(std::io::Error::other(error)))?;
+        Ok(model.sized(records))
+    }
+
+    fn write_people(&self, records: &[Subject], linked: &Linked) -> Result<(), OperatorError> {
+        let mut rows = Table::create(&self.out, &["record_id", "person_id"])?;
+        for (subject, person) in records.iter().zip(&linked.people) {
+            rows.row([subject.record.to_string(), person.to_string()])?;
+        }
+        rows.end()
+    }
+}
+
+/// Reads extracts, source by source, into records in the order of their ids.
+fn read(
+    definitions: &Definitions,
+    extracts: &[Extract],
+    today: Date,
+    out: &mut impl Write,
+) -> Result<Vec<Subject>, OperatorError> {
+    let mut of_source: BTreeMap<&SourceId, (&Definition, Vec<(&Feed, &Extract)>)> = BTreeMap::new();
+    for extract in extracts {
+        let (definition, feed) = feed_of(definitions, &extract.feed)?;
+        of_source.entry(&definition.source).or_insert((definition, Vec::new())).1.push((feed, extract));
+    }
+    let mut records = Vec::new();
+    for (definition, extracts) in of_source.into_values() {
+        let mut said: BTreeMap<String, BTreeMap<&FeedId, Vec<Content>>> = BTreeMap::new();
+        for (feed, extract) in extracts {
+            let report = read_extract(feed, &extract.file, today, &mut said)?;
+            writeln!(
+                out,
+                "{}: {} rows, {} used, {} skipped, {} rejected",
+                extract.feed,
+                report.rows,
+                report.used,
+                report.skipped_rows(),
+                report.rejected
+            )
+            .map_err(file_error(Path::new("standard output")))?;
+        }
+        records.extend(said.into_iter().filter_map(|(id, feeds)| {
+            let feeds = feeds.into_iter().map(|(feed, rows)| (feed, definition.rows_together(rows, today)));
+            let people = feeds.filter_map(|(feed, content)| match content {
+                Content::Person(details) => Some((feed, *details)),
+                Content::Staff(_) => None,
+            });
+            let details = definition.feeds_together(people)?;
+            Some(Subject::of(RecordId::new(definition.source.clone(), id), &details))
+        }));
+    }
+    Ok(records)
+}
+
+/// Reads one extract into what is said of each record.
+fn read_extract<'a>(
+    feed: &'a Feed,
+    file: &Path,
+    today: Date,
+    said: &mut BTreeMap<String, BTreeMap<&'a FeedId, Vec<Content>>>,
+) -> Result<Report, OperatorError> {
+    let extract = |cause| OperatorError::Extract { path: file.to_owned(), cause };
+    let input = File::open(file).map_err(file_error(file))?;
+    let mut reader = feed.reader(input, today).map_err(extract)?;
+    let mut report = Report::new(&reader);
+    for row in reader.by_ref() {
+        let row = row.map_err(extract)?;
+        report.add(&row);
+        let Row::Used { records: entries, .. } = row else { continue };
+        for (id, entry) in entries {
+            if let Entry::Present(Content::Person(mut details)) = entry {
+                forget_what_links_nobody(&mut details);
+                said.entry(id).or_default().entry(&feed.feed).or_default().push(Content::Person(details));
+            }
+        }
+    }
+    report.finish(&reader);
+    Ok(report)
+}
+
+/// Most of a record says nothing of who it is, and would only take memory.
+fn forget_what_links_nobody(details: &mut Details) {
+    details.involvements = Vec::new();
+    details.relationships = Vec::new();
+    details.allocated = Vec::new();
+}
+
+fn write_possible(model: &Model, records: &[Subject], linked: &Linked, file: &Path) -> Result<(), OperatorError> {
+    let columns = ["record_id", "other_record_id", "probability", "weight", "why_not_linked", "what_agrees"];
+    let mut rows = Table::create(file, &columns)?;
+    let mut pairs: Vec<_> = linked.possible.iter().collect();
+    pairs.sort_by_key(|pair| (std::cmp::Reverse(pair.weight), pair.a.min(pair.b), pair.a.max(pair.b)));
+    for pair in pairs {
+        let (a, b) = (&records[pair.a.min(pair.b)], &records[pair.a.max(pair.b)]);
+        let comparison = model.compare(&a.standard, &b.standard);
+        rows.row([
+            a.record.to_string(),
+            b.record.to_string(),
+            format!("{:.3}", comparison.probability),
+            format!("{:.1}", comparison.weight.bits()),
+            pair.why.to_string(),
+            explain(&comparison),
+        ])?;
+    }
+    rows.end()
+}
+
+/// Why each record that is not alone is where it is: its strongest link within its person.
+fn write_reasons(model: &Model, records: &[Subject], linked: &Linked, file: &Path) -> Result<(), OperatorError> {
+    let mut strongest: Vec<Option<&Edge>> = vec![None; records.len()];
+    let within =
+        |edge: &&Edge| linked.people[edge.a] == linked.people[edge.b] && model.band(edge.weight) == Band::Linked;
+    for edge in linked.edges.iter().filter(within) {
+        for end in [edge.a, edge.b] {
+            let other = |edge: &Edge| if edge.a == end { edge.b } else { edge.a };
+            let better = strongest[end].is_none_or(|best| (edge.weight, other(best)) > (best.weight, other(edge)));
+            if better {
+                strongest[end] = Some(edge);
+            }
+        }
+    }
+    let columns = [
+        "record_id",
+        "person_id",
+        "held_by",
+        "probability",
+        "weight",
+        "what_agrees",
+        "prior",
+        "forename",
+        "surname",
+        "birth",
+        "address",
+        "sex",
+        "nhs_number",
+        "upn",
+        "contact",
+        "family",
+    ];
+    let mut rows = Table::create(file, &columns)?;
+    for (at, edge) in strongest.iter().enumerate() {
+        let Some(edge) = edge else { continue };
+        let other = if edge.a == at { edge.b } else { edge.a };
+        let comparison = model.compare(&records[at].standard, &records[other].standard);
+        let bits = |weight: fc_linkage::Weight| format!("{:+.1}", weight.bits());
+        let told = [
+            records[at].record.to_string(),
+            linked.people[at].to_string(),
+            records[other].record.to_string(),
+            format!("{:.3}", comparison.probability),
+            format!("{:.1}", comparison.weight.bits()),
+            explain(&comparison),
+            bits(comparison.prior),
+        ];
+        let fields = comparison.fields.iter().map(|field| bits(field.weight));
+        rows.row(told.into_iter().chain(fields).chain([bits(comparison.family)]))?;
+    }
+    rows.end()
+}
+
+/// The true person of each record; a record that the truth does not name is alone.
+fn truth(file: &Path, records: &[Subject]) -> Result<Vec<String>, OperatorError> {
+    let failed = |error: csv::Error| file_error(file)(error.into());
+    let mut reader = csv::Reader::from_path(file).map_err(failed)?;
+    let header = reader.headers().map_err(failed)?.clone();
+    let column = |name: &str| {
+        header.iter().position(|known| known == name).ok_or_else(|| {
+            file_error(file)(std::io::Error::other(format!(
+                "there is no column {name}; it needs source, source_record_id and person_id"
+            )))
+        })
+    };
+    let (source, id, person) = (column("source")?, column("source_record_id")?, column("person_id")?);
+    let mut people: HashMap<String, String> = HashMap::new();
+    for row in reader.records() {
+        let row = row.map_err(failed)?;
+        let cell = |at: usize| row.get(at).unwrap_or_default();
+        people.insert(format!("{}:{}", cell(source), cell(id)), cell(person).to_owned());
+    }
+    let of = |subject: &Subject| {
+        let name = subject.record.to_string();
+        people.get(&name).cloned().unwrap_or(name)
+    };
+    Ok(records.iter().map(of).collect())
+}
+
+/// A file being written, row by row.
+struct Table<'a> {
+    path: &'a Path,
+    rows: csv::Writer<BufWriter<File>>,
+}
+
+impl<'a> Table<'a> {
+    fn create(path: &'a Path, columns: &[&str]) -> Result<Self, OperatorError> {
+        let file = File::create(path).map_err(file_error(path))?;
+        let mut table = Self { path, rows: csv::Writer::from_writer(BufWriter::new(file)) };
+        table.row(columns)?;
+        Ok(table)
+    }
+
+    fn row(&mut self, cells: impl IntoIterator<Item = impl AsRef<[u8]>>) -> Result<(), OperatorError> {
+        self.rows.write_record(cells).map_err(|error| file_error(self.path)(error.into()))
+    }
+
+    fn end(mut self) -> Result<(), OperatorError> {
+        self.rows.flush().map_err(file_error(self.path))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::Parser;
+    use std::fs;
+
+    #[derive(Parser)]
+    struct Cli {
+        #[command(flatten)]
+        link: Link,
+    }
+
+    fn folder(name: &str) -> PathBuf {
+        let folder = std::env::temp_dir().join(format!("fc-linking-{name}-{}", std::process::id()));
+        fs::create_dir_all(&folder).unwrap();
+        folder
+    }
+
+    fn council(folder: &Path) {
+        let options =
+            fc_synth::Options { people: 300, seed: 8, out: folder.to_owned(), today: Date::constant(2026, 2, 1) };
+        fc_synth::write_council_with(&options, &fc_synth::Rates::default().kept_worse(2.0), &mut |_| ()).unwrap();
+    }
+
+    /// Runs `link` over these extracts; what it said, and the people, possible pairs and reasons it wrote.
+    fn run(folder: &Path, extracts: &[&str]) -> (String, [String; 3]) {
+        let file = |name: &str| folder.join(name).display().to_string();
+        let mut words = vec!["link".to_owned()];
+        words
+            .extend(extracts.iter().map(|feed| format!("{feed}={}", file(&format!("{}.csv", feed.replace('/', "-"))))));
+        let written = ["people.csv", "possible.csv", "reasons.csv"];
+        for (option, name) in
+            ["--out", "--possible", "--explain", "--truth"].iter().zip(written.iter().chain(&["truth.csv"]))
+        {
+            words.extend([(*option).to_owned(), file(name)]);
+        }
+        let mut said = Vec::new();
+        Cli::parse_from(words).link.run(Date::constant(2026, 2, 1), &mut said).unwrap();
+        (String::from_utf8(said).unwrap(), written.map(|name| fs::read_to_string(folder.join(name)).unwrap()))
+    }
+
+    const EXTRACTS: [&str; 6] = [
+        "children_social_care/people",
+        "housing",
+        "schools",
+        "standard_safeguarding_dataset/person",
+        "standard_safeguarding_dataset/address",
+        "police",
+    ];
+
+    #[test]
+    fn the_same_files_in_another_order_are_the_same_people() {
+        let folder = folder("order");
+        council(&folder);
+        let (_, one) = run(&folder, &EXTRACTS);
+        let mut turned = EXTRACTS;
+        turned.reverse();
+        let (_, other) = run(&folder, &turned);
+        assert!(one == other, "people, possible pairs and reasons, to the byte");
+        fs::remove_dir_all(&folder).unwrap();
+    }
+
+    #[test]
+    fn measured_against_the_truth_it_says_how_good_it_is_and_where_it_fails() {
+        let folder = folder("truth");
+        council(&folder);
+        let (said, [people, _, reasons]) = run(&folder, &EXTRACTS);
+        assert!(
+            said.contains("pairs: precision") && said.contains("B-cubed F1") && said.contains("kind of pair"),
+            "{said}"
+        );
+        let together = people.lines().count() - 1;
+        let reason = reasons.lines().nth(1).unwrap();
+        assert!(reasons.lines().count() <= together && reason.contains("same"), "{reason}");
+        fs::remove_dir_all(&folder).unwrap();
+    }
+}
