@@ -30,7 +30,6 @@ use fc_store::{
     audit::{Act, Outcome},
     loads, people, people_reads,
 };
-use jiff::civil::Date;
 use rank::Wanted;
 use std::{
     collections::{HashMap, HashSet},

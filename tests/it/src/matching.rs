@@ -602,7 +602,7 @@ async fn who_is_known_only_where_their_age_is_not_shown_is_found_from_the_birthd
         let view = people_reads::view(people, &id, day).await.unwrap();
         assert_eq!(matches!(view, Standing::Here(_)), is_here);
         let occupants = people_reads::household(people, &stay, 10, day).await.unwrap();
-        assert_eq!(occupants.len(), usize::from(is_here));
+        assert_eq!(occupants.here.len(), usize::from(is_here));
         if let Standing::Here(view) = view {
             assert_eq!((view.summary.name.display().as_str(), view.other_names.len()), ("Grace Shah", 0));
             assert_eq!(view.summary.address.unwrap().display(), "4 Quay, SK8 8AA");
