@@ -54,12 +54,10 @@ def code(path):
 
 
 def functions_of(text):
-    """name -> (documentation, body)"""
+    """(name, documentation, signature and body) of each; methods of several types may share a name."""
     starts = list(re.finditer(r"((?:^[ \t]*///.*\n|^[ \t]*#\[.*\n)*)^[ \t]*(?:pub(?:\(\w+\))? )?(?:async )?fn (\w+)", text, re.M))
-    return {
-        start.group(2): (start.group(1), text[start.end() : starts[number + 1].start() if number + 1 < len(starts) else len(text)])
-        for number, start in enumerate(starts)
-    }
+    ends = [start.start() for start in starts[1:]] + [len(text)]
+    return [(start.group(2), start.group(1), text[start.end() : end]) for start, end in zip(starts, ends)]
 
 
 def declared(documentation):
@@ -70,7 +68,7 @@ def declared(documentation):
 
 
 def primitives(path):
-    found = {name: declared(documentation) for name, (documentation, _) in functions_of(code(path)).items()}
+    found = {name: declared(documentation) for name, documentation, _ in functions_of(code(path))}
     return {name: actions for name, actions in found.items() if actions}
 
 
@@ -80,11 +78,15 @@ def operations():
     assert {"get", "batch_get", "query", "put", "delete", "update", "batch_write", "transact"} <= table.keys(), table
     all_of_them = {}
     for module in TABLES:
-        bodies = functions_of(code(STORE / f"{module}.rs"))
+        bodies = {}
+        for name, documentation, body in functions_of(code(STORE / f"{module}.rs")):
+            before = bodies.get(name, ("", ""))
+            bodies[name] = (before[0] + documentation, before[1] + body)
         direct, calls = {}, {}
         for name, (_, body) in bodies.items():
             actions = set()
-            for method in re.findall(r"\b(?:self\.table|table|loads|people|records|audit)\.(\w+)(?:::<[^>]*>)?\(", body):
+            tables = "|".join([r"self\.table", *re.findall(r"\b(\w+): &Table\b", body)])
+            for method in re.findall(rf"(?<![.\w])(?:{tables})\.(\w+)(?:::<[^>]*>)?\(", body):
                 if method == "transact":
                     # Its documentation says: as used.
                     kinds = {"Op::Put": "dynamodb:PutItem", "Op::Delete": "dynamodb:DeleteItem", "Op::Check": "dynamodb:ConditionCheckItem"}
@@ -147,7 +149,7 @@ def called_by(function, operations):
                         found |= {(f"{TABLES[module]}Table", action) for action in actions}
         # A helper that is handed a bucket.
         helpers = {}
-        for name, (_, body) in functions_of(whole).items():
+        for name, _, body in functions_of(whole):
             if re.search(r"\bbucket: &(?:fc_store::)?Bucket\b", body):
                 helpers[name] = set().union(*(bucket_actions.get(method, set()) for method in re.findall(r"\bbucket\.(\w+)\(", body)))
         for bucket, resource in BUCKETS.items():

@@ -20,6 +20,7 @@ use std::path::{Path, PathBuf};
 
 use tokio::net::TcpListener;
 
+pub mod cost;
 pub mod definitions;
 pub mod dynamo;
 pub mod edge;

@@ -4,6 +4,7 @@ use std::io::{self, Write};
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+use fc_local::cost::Cost;
 use fc_local::linking::Link;
 use fc_local::loads::Loads;
 use fc_local::operator::{Check, Synth};
@@ -34,6 +35,8 @@ enum Command {
     Loads(Loads),
     /// Make up a council and write its extract files.
     Synth(Synth),
+    /// Say what a council pays AWS a month, line by line.
+    Cost(Cost),
 }
 
 fn main() -> ExitCode {
@@ -45,6 +48,7 @@ fn main() -> ExitCode {
         Command::Link(link) => link.run(today, &mut out).map_err(|error| error.to_string()),
         Command::Loads(loads) => loads.run(&mut out).map_err(|error| error.to_string()),
         Command::Synth(synth) => synth.run(today, &mut out).map_err(|error| error.to_string()),
+        Command::Cost(cost) => cost.run(&mut out).map_err(|error| error.to_string()),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
