@@ -1,6 +1,6 @@
 //! `cost`: what a council pays AWS a month, from counted operations and a file of prices.
 //!
-//! A bill is a sum over [`Use`]s: how many of something, at which price. What is counted stands in [`counted`], each
+//! A bill is a sum over `Use`s: how many of something, at which price. What is counted stands in `counted`, each
 //! number with where it comes from; an allowance that tests enforce (at most 30 read units a search) counts in full, so
 //! the bill is an upper estimate of what is read and written. Free allowances of AWS are left out for the same reason.
 
