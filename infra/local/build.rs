@@ -1,7 +1,5 @@
 //! Builds the source definitions in: every `.toml` file of `infra/sources`, so that adding one is enough.
 
-#![expect(clippy::print_stdout, reason = "this is how a build script speaks to cargo")]
-
 use std::{env, fs, path::Path};
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
