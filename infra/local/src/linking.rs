@@ -126,7 +126,8 @@ fn read(
     today: Date,
     out: &mut impl Write,
 ) -> Result<Vec<Subject>, OperatorError> {
-    let mut of_source: BTreeMap<&SourceId, (&Definition, Vec<(&Feed, &Extract)>)> = BTreeMap::new();
+    type Files<'a> = (&'a Definition, Vec<(&'a Feed, &'a Extract)>);
+    let mut of_source: BTreeMap<&SourceId, Files<'_>> = BTreeMap::new();
     for extract in extracts {
         let (definition, feed) = feed_of(definitions, &extract.feed)?;
         of_source.entry(&definition.source).or_insert((definition, Vec::new())).1.push((feed, extract));
