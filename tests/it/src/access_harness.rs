@@ -116,6 +116,7 @@ fn sources(council: &str) -> Vec<(String, String)> {
         ),
         source("schools", "School", "[ages]\nfrom = 4\nto = 20"),
         source("police", "Police", "[ages]\nfrom = 18"),
+        ("staff_directory.toml".into(), include_str!("../../../infra/sources/staff_directory.toml").into()),
     ]
 }
 
