@@ -1,5 +1,7 @@
 //! Heads of clusters, against a server that speaks DynamoDB's protocol.
 
+#![expect(clippy::unwrap_used, reason = "tests may fail by panicking")]
+
 use fc_model::RecordHandle;
 use fc_store::{
     Endpoints, Names, Query, StoreError, Table,

@@ -1,5 +1,7 @@
 //! The seam to DynamoDB, against a server that speaks its protocol.
 
+#![expect(clippy::unwrap_used, reason = "tests may fail by panicking")]
+
 use fc_store::{
     Endpoints, Guard, Item, Key, Names, Op, Query, StoreError, Table, schema,
     settings::Clients,

@@ -346,7 +346,7 @@ impl Browser<'_> {
         let reply = post_form(&self.stack.page, path, &form(&fields), &headers).await;
         let reply = self.keep(reply);
         match reply.status {
-            303 => self.open(&reply.header("location").to_owned()).await,
+            303 => self.open(reply.header("location")).await,
             _ => reply,
         }
     }
