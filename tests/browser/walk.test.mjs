@@ -167,10 +167,14 @@ test("a social worker finds a child, sees the family, and reads which housing of
   assert.ok(outcome("open-person").flags.some(({ service, state }) => service === "schools" && state === "found"));
   assert.deepEqual(outcome("open-service").people, [jago]);
 
-  // And nothing of anybody else: whoever was turned away saw nothing, so there is nothing of theirs to record.
-  const others = await Promise.all([TESS, STEVIE, INES, NADIA].map(({ id }) => auditEntries(stack, id)));
-  assert.deepEqual(others.slice(1), [[], [], []]);
-  assert.equal(await auditSize(stack), entries.length + others[0].length);
+  // And nothing of anybody else, but that somebody without a role tried and was refused.
+  const [tess, stevie, ines, nadia] = await Promise.all([TESS, STEVIE, INES, NADIA].map(({ id }) => auditEntries(stack, id)));
+  assert.deepEqual([stevie, ines], [[], []]);
+  assert.deepEqual(nadia.map(({ act, stage, outcome }) => [act, stage, outcome?.result, outcome?.people ?? []]), [
+    ["sign-in", "attempt", undefined, []],
+    ["sign-in", "outcome", "refused", []],
+  ]);
+  assert.equal(await auditSize(stack), entries.length + tess.length + nadia.length);
 });
 
 test("a search is made from first key to last without a mouse", async () => {
