@@ -21,12 +21,15 @@ use tokio::{
 /// Names that may be in no log.
 const CANARIES: [&str; 2] = [demo::CANARY_FORENAME, demo::CANARY_SURNAME];
 
+/// Messages that queues were sent, each with its queue's address, oldest first.
+type Sent = Arc<Mutex<Vec<(String, String)>>>;
+
 /// An AWS account on this machine: tables and buckets of the stack, whose own functions have nothing to do, and queues
 /// that only keep what they are sent.
 struct Account {
     town: Town,
     queues: String,
-    sent: Arc<Mutex<Vec<(String, String)>>>,
+    sent: Sent,
 }
 
 impl Account {
@@ -80,7 +83,7 @@ impl Account {
 }
 
 /// Takes messages as SQS does.
-async fn keep(State(sent): State<Arc<Mutex<Vec<(String, String)>>>>, batch: Bytes) -> Json<Value> {
+async fn keep(State(sent): State<Sent>, batch: Bytes) -> Json<Value> {
     // The protocol's own content type, which `Json` would refuse.
     let batch: Value = serde_json::from_slice(&batch).unwrap();
     let entries = batch["Entries"].as_array().unwrap();
