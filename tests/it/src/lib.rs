@@ -11,13 +11,19 @@ mod web_issuer;
 mod web_harness;
 
 #[cfg(test)]
+mod matching_harness;
+
+#[cfg(test)]
+mod access_harness;
+
+#[cfg(test)]
+mod end_to_end_harness;
+
+#[cfg(test)]
 mod web;
 
 #[cfg(test)]
 mod ingest;
-
-#[cfg(test)]
-mod matching_harness;
 
 #[cfg(test)]
 mod matching;
@@ -26,16 +32,10 @@ mod matching;
 mod access_archive;
 
 #[cfg(test)]
-mod access_harness;
-
-#[cfg(test)]
 mod search;
 
 #[cfg(test)]
 mod family;
-
-#[cfg(test)]
-mod end_to_end_harness;
 
 #[cfg(test)]
 mod end_to_end;
