@@ -9,6 +9,7 @@ their actions in a line that starts "IAM:", and the modules beside them each wor
 """
 
 import re
+import subprocess
 import sys
 from pathlib import Path
 
@@ -338,6 +339,39 @@ def check_routes(found):
     return f"{len(routes)} routes, those of the API behind the token check"
 
 
+def check_edge(found):
+    """The allow-list: nothing gets past it, and it lets in whom it should. Its code is run as CloudFront runs it."""
+    distribution = found["Distribution"]["Properties"]["DistributionConfig"]
+    [origin] = distribution["Origins"]
+    behaviour = distribution["DefaultCacheBehavior"]
+    if origin["CustomOriginConfig"]["OriginProtocolPolicy"] != "https-only" or behaviour["ViewerProtocolPolicy"] != "https-only":
+        problem("CloudFront speaks without TLS")
+    if [header["HeaderName"] for header in origin["OriginCustomHeaders"]] != ["x-origin-key"] or '"x-origin-key"' not in (ROOT / "shared/http/src/edge.rs").read_text():
+        problem("the functions cannot know what came through CloudFront")
+    if [one["EventType"] for one in behaviour["FunctionAssociations"]] != ["viewer-request"] or distribution.get("CacheBehaviors"):
+        problem("a request can get past the allow-list")
+    if behaviour["CachePolicyId"] != "4135ea2d-6df8-44a3-9df3-4b5a84be39ad":
+        problem("CloudFront keeps answers, which hold personal data")
+    called = {resource["Properties"]["IntegrationUri"]["Fn::GetAtt"][0] for resource in found.values() if resource["Type"] == "AWS::ApiGatewayV2::Integration"}
+    for name in called:
+        if "ORIGIN_KEY" not in found[name]["Properties"]["Environment"]["Variables"]:
+            problem(f"{name} answers whoever goes round CloudFront")
+    code = found["AllowList"]["Properties"]["FunctionCode"]["Fn::Sub"]
+    cases = [
+        ("198.51.100.0/24", "198.51.100.7", True), ("198.51.100.0/24", "198.51.101.7", False), ("198.51.100.8", "198.51.100.8", True),
+        ("198.51.100.8", "198.51.100.9", False), ("203.0.113.0/30,198.51.100.0/24", "198.51.100.1", True), ("10.0.0.0/8", "2001:db8::1", False),
+        ("2001:db8::/32", "2001:db8:1::7", True), ("2001:db8::/32", "2001:db9::1", False), ("2001:db8::1", "2001:db8:0:0:0:0:0:1", True),
+        ("0.0.0.0/0", "192.0.2.1", True), ("0.0.0.0/0", "::1", False), ("1.2.3", "1.2.3.4", False), ("1.2.3.4/99", "1.2.3.4", False), (".", "192.0.2.1", False),
+        ("192.0.2.0/25", "192.0.2.127", True), ("192.0.2.0/25", "192.0.2.128", False),
+    ]
+    for allowed, address, expected in cases:
+        asked = f"{code.replace('${AllowedAddresses}', allowed)}\nconsole.log(handler({{viewer: {{ip: '{address}'}}, request: 'in'}}) === 'in')"
+        answer = subprocess.run(["node", "-e", asked], capture_output=True, text=True, timeout=60)
+        if answer.stdout.strip() != str(expected).lower():
+            problem(f"the allow-list {allowed} {'keeps out' if expected else 'lets in'} {address} {answer.stderr[-300:]}")
+    return f"{len(called)} functions answer through CloudFront alone where it is, and {len(cases)} addresses are let in or kept out"
+
+
 def check_alarms(found):
     runbooks = (ROOT / "docs/operations.md").read_text()
     headings = {re.sub(r"[^a-z0-9 -]", "", line.lstrip("# ").lower()).replace(" ", "-") for line in runbooks.splitlines() if line.startswith("#")}
@@ -362,7 +396,7 @@ def check_alarms(found):
 
 def main():
     template, found = resources()
-    done = [check_roles(found), check_encryption(found), check_data(found), check_queues(template, found), check_routes(found), check_alarms(found)]
+    done = [check_roles(found), check_encryption(found), check_data(found), check_queues(template, found), check_routes(found), check_edge(found), check_alarms(found)]
     for words in problems:
         print(f"infra/policy: {words}")
     if not problems:

@@ -12,7 +12,7 @@ async fn main() -> Result<(), Error> {
         name: "BUCKET_ARCHIVE",
         reason: "is not set; give the name of the write-once bucket",
     })?;
-    let bucket = &Bucket::new(Clients::from_environment().await.s3, &name);
+    let bucket = &Bucket::new(Clients::of_function().s3, &name);
     lambda_runtime::run(service_fn(|event: LambdaEvent<Event>| async move {
         Ok::<_, Error>(fc_audit_archive::archive(bucket, event.payload).await)
     }))

@@ -24,7 +24,7 @@ pub use report::Report;
 
 use extract::{Arriving, Extract, Survey, arrive};
 use fc_model::{FeedId, Seq, SourceId};
-use fc_sources::{AsOf, Definition, Definitions, Feed as FeedDefinition, FileError, Mode};
+use fc_sources::{AsOf, Definition, Definitions, Feed as FeedDefinition, FileError, Freshness, Mode};
 use fc_store::{
     Queue, Store, StoreError,
     loads::{
@@ -244,9 +244,21 @@ impl Ingest {
                 }
                 _ => {}
             }
+            self.tell_if_stale(&name, &feed);
         }
         Ok(())
     }
+
+    /// An alarm of each source looks for this line. What a source never sent is missed as much as what it sent long ago.
+    fn tell_if_stale(&self, name: &FeedName, feed: &Feed) {
+        let day = |at| TimeZone::UTC.to_datetime(at).date();
+        let as_of = feed.applied.as_ref().map(|applied| day(applied.as_of));
+        let Some(definition) = self.definitions.get(&name.source) else { return };
+        if definition.freshness(as_of, day((self.now)())) != Freshness::Fresh {
+            tracing::warn!(source = %name.source, feed = %name.feed, "feed is stale");
+        }
+    }
+
 
     /// Which feed an object is a file of: `<source>/<feed>/<anything>`, or `<source>/<anything>` where there is one feed.
     fn target(&self, key: &str) -> Result<Target, Nowhere> {

@@ -10,7 +10,7 @@ use std::sync::Arc;
 #[tokio::main]
 async fn main() -> Result<(), Error> {
     fc_telemetry::init();
-    let clients = Clients::from_environment().await;
+    let clients = Clients::of_function();
     let ingest = &Ingest {
         store: Store::from_environment(&clients)?,
         definitions: Arc::new(Definitions::from_environment()?),

@@ -11,7 +11,7 @@ use std::sync::Arc;
 #[tokio::main]
 async fn main() -> Result<(), Error> {
     fc_telemetry::init();
-    let clients = Clients::from_environment().await;
+    let clients = Clients::of_function();
     let matching = &Matching {
         store: Store::from_environment(&clients)?,
         definitions: Arc::new(Definitions::from_environment()?),

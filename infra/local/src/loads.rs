@@ -171,7 +171,7 @@ impl Place {
             if names.loads.is_empty() {
                 return Err(LoadsError::Where);
             }
-            let clients = Clients::from_environment().await;
+            let clients = Clients::of_operator().await;
             return Ok(Self::of(clients, &names, false, None));
         };
         let not_running = || LoadsError::NotRunning(data.to_owned());

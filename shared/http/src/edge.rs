@@ -5,11 +5,12 @@ use axum::{
     Extension, Router,
     body::Body,
     extract::{DefaultBodyLimit, MatchedPath, Request},
-    http::{HeaderMap, HeaderName, HeaderValue, header},
+    http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header},
     middleware::{Next, from_fn, map_response},
-    response::Response,
+    response::{IntoResponse, Response},
 };
 use fc_access::RolesClaim;
+use sha2::{Digest, Sha256};
 use std::time::Instant;
 
 /// Bytes a request body may have: a search is under one kilobyte.
@@ -17,6 +18,9 @@ pub const LARGEST_BODY: usize = 16 * 1024;
 
 /// The name of the header that carries the request's id.
 pub const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// The header in which CloudFront says that a request came through it.
+pub const ORIGIN_KEY: HeaderName = HeaderName::from_static("x-origin-key");
 
 /// Makes JSON routes into an API: everything that is not a route is a problem too, and nothing may be cached or framed.
 /// Apply it once, last.
@@ -43,6 +47,52 @@ pub fn secured(routes: Router) -> Router {
 /// The same routes, where the council's directory puts roles into another claim than `roles`.
 pub fn roles_in(routes: Router, claim: RolesClaim) -> Router {
     routes.layer(Extension(claim))
+}
+
+/// What CloudFront adds to each request that it lets through, where a council's page is open to some addresses only. API
+/// Gateway's own address stays reachable beside it, and whoever asks there does not know this.
+#[derive(Clone, Copy)]
+pub struct OriginKey([u8; 32]);
+
+impl OriginKey {
+    /// From `ORIGIN_KEY`; `None` when it is empty or not set, as where nothing stands before API Gateway.
+    #[must_use]
+    pub fn from_environment() -> Option<Self> {
+        std::env::var("ORIGIN_KEY").ok().filter(|key| !key.is_empty()).map(|key| Self::new(&key))
+    }
+
+    /// The key by its text.
+    #[must_use]
+    pub fn new(key: &str) -> Self {
+        Self(Sha256::digest(key).into())
+    }
+
+    /// Hashes are compared, so that how long it takes tells nothing of the key.
+    fn is_in(self, headers: &HeaderMap) -> bool {
+        headers.get(ORIGIN_KEY).is_some_and(|given| Sha256::digest(given.as_bytes()) == self.0)
+    }
+}
+
+impl std::fmt::Debug for OriginKey {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("OriginKey(redacted)")
+    }
+}
+
+/// The same routes, only for requests that hold the key, where there is one. Apply it last of all.
+pub fn only_through(routes: Router, key: Option<OriginKey>) -> Router {
+    let Some(key) = key else { return routes };
+    routes.layer(from_fn(move |request: Request, next: Next| async move {
+        if key.is_in(request.headers()) {
+            return next.run(request).await;
+        }
+        tracing::warn!(status = 403, reason = "not through CloudFront", "request");
+        let mut response =
+            (StatusCode::FORBIDDEN, "This address is not open. Use the council's own address for the page.\n")
+                .into_response();
+        protect(response.headers_mut());
+        response
+    }))
 }
 
 async fn round(mut request: Request, next: Next) -> Response {
@@ -196,6 +246,26 @@ mod tests {
             let body = to_bytes(app(named).oneshot(request).await.unwrap().into_body(), LARGEST_BODY).await.unwrap();
             assert_eq!(body, roles, "{named}");
         }
+    }
+
+    #[tokio::test]
+    async fn where_only_some_addresses_are_let_in_nobody_gets_past_cloudfront() {
+        let ask = |key: Option<OriginKey>, given: Option<&'static str>| async move {
+            let mut request = Request::get("/v1/nothing");
+            if let Some(given) = given {
+                request = request.header(ORIGIN_KEY, given);
+            }
+            let answer = only_through(routes(), key).oneshot(request.body(Body::empty()).unwrap()).await.unwrap();
+            (answer.status().as_u16(), answer.headers()[header::CACHE_CONTROL].clone())
+        };
+        let key = Some(OriginKey::new("a long secret"));
+        let no_store = HeaderValue::from_static("no-store");
+        // 404 comes from the routes themselves.
+        assert_eq!(ask(key, Some("a long secret")).await, (404, no_store.clone()));
+        assert_eq!(ask(key, Some("a long secreT")).await, (403, no_store.clone()));
+        assert_eq!(ask(key, Some("")).await, (403, no_store.clone()));
+        assert_eq!(ask(key, None).await, (403, no_store.clone()));
+        assert_eq!(ask(None, None).await, (404, no_store), "without CloudFront there is no key");
     }
 
     #[tokio::test]

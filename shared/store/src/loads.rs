@@ -35,6 +35,8 @@ const PARTS_REMEMBERED: SignedDuration = SignedDuration::from_hours(24 * 30);
 const GROUP: u32 = u64::BITS;
 /// How often a guarded change starts over when somebody else wrote first.
 const TRIES: u32 = 16;
+/// Longest that a function's start waits for its first connection.
+const WARM_UP: std::time::Duration = std::time::Duration::from_millis(300);
 
 /// A feed of a source: `housing/people`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -818,6 +820,16 @@ pub struct FeedStatus {
     pub records: u64,
     /// May it be relied on?
     pub state: FeedHealth,
+}
+
+/// Opens a connection before the first person waits for one: a read of an item that nobody writes, at half a read unit. It
+/// may fail, and gives up after a moment, without harm.
+pub async fn warm_up(loads: &Table) {
+    let read = loads.batch_get(&[Key::new("WARM", "UP")], false);
+    let done = tokio::time::timeout(WARM_UP, read).await;
+    if !matches!(done, Ok(Ok(_))) {
+        tracing::warn!(reason = "no answer in time", "connection not opened ahead");
+    }
 }
 
 /// How feeds are doing, in the order asked; one call for up to 100 feeds. Eventually consistent.

@@ -87,14 +87,41 @@ pub struct Clients {
 }
 
 impl Clients {
-    /// Clients for the account the function runs in; `AWS_ENDPOINT_URL` and its kin are honoured.
-    pub async fn from_environment() -> Self {
+    /// Clients for a function. Lambda puts the region and the role's credentials into the environment, so nothing else is
+    /// looked for: no files, no other services, and none of the code that would ask them. `AWS_ENDPOINT_URL` and, before
+    /// it, `AWS_ENDPOINT_URL_DYNAMODB`, `_S3` and `_SQS` are honoured.
+    #[must_use]
+    pub fn of_function() -> Self {
+        let value = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
+        let config = aws_config::SdkConfig::builder()
+            .behavior_version(aws_config::BehaviorVersion::latest())
+            .region(value("AWS_REGION").map(aws_config::Region::new))
+            .credentials_provider(aws_sdk_dynamodb::config::SharedCredentialsProvider::new(
+                aws_config::environment::EnvironmentVariableCredentialsProvider::new(),
+            ))
+            .build();
+        let endpoint =
+            |service: &str| value(&format!("AWS_ENDPOINT_URL_{service}")).or_else(|| value("AWS_ENDPOINT_URL"));
+        let mut dynamodb = aws_sdk_dynamodb::config::Builder::from(&config);
+        dynamodb.set_endpoint_url(endpoint("DYNAMODB"));
+        let mut s3 = aws_sdk_s3::config::Builder::from(&config).force_path_style(path_style());
+        s3.set_endpoint_url(endpoint("S3"));
+        let mut sqs = aws_sdk_sqs::config::Builder::from(&config);
+        sqs.set_endpoint_url(endpoint("SQS"));
+        Self {
+            dynamodb: aws_sdk_dynamodb::Client::from_conf(dynamodb.build()),
+            s3: aws_sdk_s3::Client::from_conf(s3.build()),
+            sqs: aws_sdk_sqs::Client::from_conf(sqs.build()),
+        }
+    }
+
+    /// Clients for an operator at a terminal: whatever way of signing in the AWS command line would find.
+    pub async fn of_operator() -> Self {
         let config = aws_config::load_defaults(aws_config::BehaviorVersion::latest()).await;
-        let path_style = std::env::var("S3_PATH_STYLE").is_ok_and(|value| value == "true");
         Self {
             dynamodb: aws_sdk_dynamodb::Client::new(&config),
             s3: aws_sdk_s3::Client::from_conf(
-                aws_sdk_s3::config::Builder::from(&config).force_path_style(path_style).build(),
+                aws_sdk_s3::config::Builder::from(&config).force_path_style(path_style()).build(),
             ),
             sqs: aws_sdk_sqs::Client::new(&config),
         }
@@ -129,6 +156,11 @@ impl Clients {
             sqs: aws_sdk_sqs::Client::new(&config),
         }
     }
+}
+
+/// Whether the bucket stands in the path of an address, for servers that have no name for each bucket.
+fn path_style() -> bool {
+    std::env::var("S3_PATH_STYLE").is_ok_and(|value| value == "true")
 }
 
 /// The council's hashing secret, from `HANDLE_KEY`: at least 64 hexadecimal digits.
