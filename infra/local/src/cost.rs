@@ -180,7 +180,12 @@ fn counted(council: &Cost) -> Vec<Use> {
         },
         Use { service: "cloudwatch", price: "gigabyte_logged", what: "logs", quantity: logged / GIGABYTE },
         // As many as tests/deployed counts.
-        Use { service: "cloudwatch", price: "alarm_month", what: "alarms", quantity: 24.0 },
+        Use {
+            service: "cloudwatch",
+            price: "alarm_month",
+            what: "alarms",
+            quantity: 18.0 + f64::from(council.sources),
+        },
         Use { service: "cloudwatch", price: "metric_month", what: "metrics of our own", quantity: 5.0 },
         Use { service: "kms", price: "key_month", what: "the council's key", quantity: 1.0 },
         // Tables and buckets keep data keys; each idle function, queue and table asks again every few minutes.

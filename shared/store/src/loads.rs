@@ -825,8 +825,8 @@ pub struct FeedStatus {
 /// Opens a connection before the first person waits for one: a read of an item that nobody writes, at half a read unit. It
 /// may fail, and gives up after a moment, without harm.
 pub async fn warm_up(loads: &Table) {
-    let read = loads.batch_get(&[Key::new("WARM", "UP")], false);
-    let done = tokio::time::timeout(WARM_UP, read).await;
+    let nobody = [Key::new("WARM", "UP")];
+    let done = tokio::time::timeout(WARM_UP, loads.batch_get(&nobody, false)).await;
     if !matches!(done, Ok(Ok(_))) {
         tracing::warn!(reason = "no answer in time", "connection not opened ahead");
     }

@@ -372,3 +372,38 @@ fn keep_log(name: &str, written: &str) {
     let file = std::fs::OpenOptions::new().create(true).append(true).open(folder.join(format!("{name}.log")));
     file.unwrap().write_all(written.as_bytes()).unwrap();
 }
+
+/// A table that takes connections and never answers; and how many it took.
+async fn deaf_table() -> (String, Arc<Mutex<usize>>) {
+    let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+    let address = format!("http://{}", listener.local_addr().unwrap());
+    let taken = Arc::new(Mutex::new(0));
+    let count = Arc::clone(&taken);
+    tokio::spawn(async move {
+        let mut open = Vec::new();
+        while let Ok((stream, _)) = listener.accept().await {
+            open.push(stream);
+            *count.lock().unwrap() += 1;
+        }
+    });
+    (address, taken)
+}
+
+#[tokio::test]
+async fn functions_that_people_wait_for_open_their_connection_ahead_and_start_though_nobody_answers() {
+    for name in ["search", "family", "web"] {
+        let (table, taken) = deaf_table().await;
+        let function = Function::named(name)
+            .unwrap()
+            .with("SOURCES_DIR", &root().join("infra/sources").to_string_lossy())
+            .with("HANDLE_KEY", &"07".repeat(32))
+            .with("PUBLIC_URL", "https://context.council.example")
+            .with("OIDC_ISSUER", "https://login.council.example")
+            .with("OIDC_CLIENT_ID", "family-context-web")
+            .with("TABLE_LOADS", "loads")
+            .with("AWS_ENDPOINT_URL", &table);
+        let run = function.run([]).await.unwrap();
+        assert_eq!(*taken.lock().unwrap(), 1, "{name}: {}", run.log);
+        assert!(run.log.contains("connection not opened ahead"), "{name}: {}", run.log);
+    }
+}

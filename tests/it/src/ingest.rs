@@ -709,6 +709,42 @@ async fn the_sweep_finishes_and_resumes_what_a_lost_message_left_behind() {
     assert_eq!(council.people(), ["Amir", "Beth"]);
 }
 
+/// What is logged meanwhile, by this thread.
+#[derive(Clone, Default)]
+struct Logged(Arc<Mutex<Vec<u8>>>);
+
+impl std::io::Write for Logged {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().unwrap().extend(bytes);
+        Ok(bytes.len())
+    }
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+#[tokio::test]
+async fn the_sweep_tells_of_each_source_that_has_sent_nothing_for_too_long() {
+    let council = Council::new().await;
+    council.load("housing/monday.csv", &extract(&AMIR_BETH_CARL)).await;
+    let stale = async |source: &str| {
+        let logged = Logged::default();
+        let to = logged.clone();
+        let subscriber = tracing_subscriber::fmt().json().flatten_event(true).with_writer(move || to.clone()).finish();
+        let listening = tracing::subscriber::set_default(subscriber);
+        council.own.push(ToIngest::Sweep {}.body().unwrap());
+        assert!(council.ingest_once().await);
+        drop(listening);
+        let lines = String::from_utf8(logged.0.lock().unwrap().clone()).unwrap();
+        let lines = lines.lines().map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap());
+        lines.filter(|line| line["message"] == "feed is stale" && line["source"] == source).count()
+    };
+    assert_eq!(stale("housing").await, 0, "it came today");
+    assert_eq!(stale("early_help").await, 1, "it never came");
+    council.wait(3 * 24);
+    assert_eq!(stale("housing").await, 1, "it is expected every day");
+}
+
 #[tokio::test]
 async fn a_large_file_is_cut_into_parts_that_are_marked_in_any_order() {
     let council = Council::new().await;
