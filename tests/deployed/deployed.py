@@ -339,6 +339,22 @@ class Checks:
     def wrong_credentials_are_refused(self):
         self.stops("status", AWS_ACCESS_KEY_ID="AKIANOBODY", saying="AWS does not accept the credentials here")
 
+    def who_may_not_look_at_stacks_is_told_to_ask(self):
+        keys = self.user_with({"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "sts:GetCallerIdentity", "Resource": "*"}]}, "newcomer")
+        self.stops(
+            "status", AWS_ACCESS_KEY_ID=keys["aws_access_key_id"], AWS_SECRET_ACCESS_KEY=keys["aws_secret_access_key"], saying="You may not look at stacks in account"
+        )
+
+    def a_stack_whose_first_deployment_failed_is_not_deployed_over(self):
+        formation = self.stack.client("cloudformation")
+        broken = {"Resources": {"Table": {"Type": "AWS::DynamoDB::Table", "Properties": {"TableName": "no key is given"}}}}
+        formation.create_stack(StackName="fc-broken", TemplateBody=json.dumps(broken))
+        state = lambda: formation.describe_stacks(StackName="fc-broken")["Stacks"][0]["StackStatus"]
+        wait_for("the stack to fail", lambda: state() in ("ROLLBACK_COMPLETE", "CREATE_FAILED"))
+        self.stops("--stack", "fc-broken", "--prebuilt", PLACE / "prebuilt", "--yes", saying='The first deployment of "fc-broken" failed')
+        code, said = self.stack.deploy("--stack", "fc-broken", "destroy", "--yes")
+        assert code == 0, said
+
     def a_stack_that_is_not_there_is_said_to_be(self):
         for command in ("status", "redrive", "destroy"):
             self.stops(command, saying=f'There is no stack "{STACK}"')

@@ -259,7 +259,6 @@ impl Ingest {
         }
     }
 
-
     /// Which feed an object is a file of: `<source>/<feed>/<anything>`, or `<source>/<anything>` where there is one feed.
     fn target(&self, key: &str) -> Result<Target, Nowhere> {
         let mut parts = key.split('/');

@@ -5,6 +5,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 use fc_local::cost::Cost;
+use fc_local::facts::Facts;
 use fc_local::linking::Link;
 use fc_local::loads::Loads;
 use fc_local::operator::{Check, Synth};
@@ -33,6 +34,8 @@ enum Command {
     Link(Link),
     /// List what came of each source's latest files, and approve or reject one that is held.
     Loads(Loads),
+    /// Carry never-links and restrictions into a records table that was restored, before it serves.
+    Facts(Facts),
     /// Make up a council and write its extract files.
     Synth(Synth),
     /// Say what a council pays AWS a month, line by line.
@@ -47,6 +50,7 @@ fn main() -> ExitCode {
         Command::Check(check) => check.run(today, &mut out).map_err(|error| error.to_string()),
         Command::Link(link) => link.run(today, &mut out).map_err(|error| error.to_string()),
         Command::Loads(loads) => loads.run(&mut out).map_err(|error| error.to_string()),
+        Command::Facts(facts) => facts.run(&mut out).map_err(|error| error.to_string()),
         Command::Synth(synth) => synth.run(today, &mut out).map_err(|error| error.to_string()),
         Command::Cost(cost) => cost.run(&mut out).map_err(|error| error.to_string()),
     };
