@@ -234,21 +234,23 @@ impl Matching {
         records::write(&self.store.records, handle, last, rev, record, expires).await
     }
 
-    /// Says under which keys a record is filed from now on, and which of the old ones have to go.
-    fn refile(&self, record: &mut Record, details: Option<&Details>) {
+    /// Hashes of the keys that a record is filed under, sorted.
+    pub(crate) fn keys_of(&self, standard: &Standard) -> Vec<String> {
         let hash = |key: &String| {
             let mut hash = self.store.key.hash("block", key);
             hash.truncate(KEY_LENGTH);
             hash
         };
-        let mut keys: Vec<String> = details
-            .map(|details| blocking_keys(&Standard::of(&record.id.source, details)))
-            .unwrap_or_default()
-            .iter()
-            .map(hash)
-            .collect();
+        let mut keys: Vec<String> = blocking_keys(standard).iter().map(hash).collect();
         keys.sort();
         keys.dedup();
+        keys
+    }
+
+    /// Says under which keys a record is filed from now on, and which of the old ones have to go.
+    fn refile(&self, record: &mut Record, details: Option<&Details>) {
+        let standard = details.map(|details| Standard::of(&record.id.source, details));
+        let keys = standard.map(|standard| self.keys_of(&standard)).unwrap_or_default();
         let mut obsolete = std::mem::take(&mut record.keys);
         obsolete.append(&mut record.obsolete);
         obsolete.retain(|key| !keys.contains(key));
@@ -466,15 +468,16 @@ impl Matching {
         Err(StoreError::Conflict.into())
     }
 
-    /// Gives a record a new version without changing it, which voids every edge it has.
-    async fn look_again(&self, handle: RecordHandle, stored: Stored) -> Result<Option<Arrived>, Failure> {
-        let Some(record) = stored.record else { return Ok(None) };
+    /// Gives a record a new version without changing what it says, which voids every edge it has; and files it anew.
+    pub(crate) async fn look_again(&self, handle: RecordHandle, stored: Stored) -> Result<Option<Arrived>, Failure> {
+        let Some(mut record) = stored.record else { return Ok(None) };
+        let mut kept_keys = record.keys.clone();
+        let details = record::details(&self.definitions, &record);
+        self.refile(&mut record, details.as_ref());
+        kept_keys.retain(|key| record.keys.contains(key));
         let rev = next_rev(Some(stored.rev), self.now());
         match self.write_record(&handle, Some(stored.rev), rev, &record).await {
-            Ok(()) => {
-                let (last, kept_keys) = (Some(stored.rev), record.keys.clone());
-                Ok(Some(Arrived { handle, last, rev, record, kept_keys, is_repeat: false }))
-            }
+            Ok(()) => Ok(Some(Arrived { handle, last: Some(stored.rev), rev, record, kept_keys, is_repeat: false })),
             // It has changed meanwhile: whoever changed it reads the key after us.
             Err(StoreError::Conflict) => Ok(None),
             Err(error) => Err(error.into()),
@@ -642,6 +645,13 @@ impl Matching {
             }
         }
         Ok(())
+    }
+
+    /// The clusters that records are in, as they are stored.
+    pub(crate) async fn clusters(&self, handles: BTreeSet<RecordHandle>) -> Result<Vec<Cluster>, Failure> {
+        let mut roots = Roots::default();
+        self.load_roots(&mut roots, handles).await?;
+        Ok(roots.heads.into_values().filter_map(|root| root.cluster).collect())
     }
 
     /// Reads heads and follows stubs until every handle has its root.

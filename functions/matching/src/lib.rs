@@ -16,6 +16,10 @@ mod cluster;
 
 mod view;
 
+mod rebuild;
+
+pub use rebuild::Rebuilt;
+
 pub use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent};
 
 use aws_lambda_events::sqs::BatchItemFailure;

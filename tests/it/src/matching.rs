@@ -1,7 +1,7 @@
 //! Matching: records become people, whatever the order, the repeats and the crashes.
 
 use crate::matching_harness::{Council, Told, died, reading, record};
-use fc_matching::Report;
+use fc_matching::{Rebuilt, Report};
 use fc_model::{Address, Change, Details, PersonView, Protection, Uprn, person::ViewRecord};
 use fc_store::{
     people::{self, Standing},
@@ -846,6 +846,74 @@ async fn a_key_that_half_the_council_shares_links_nobody_whoever_came_first() {
     }
     assert_eq!(groups[0].0, 6, "six people");
     assert!(groups[0].1 == groups[1].1);
+}
+
+/// Everybody of the family, and namesakes without a home.
+fn whole_town() -> Vec<Told> {
+    let namesakes = (0..6).map(|i| record("housing", &format!("N{i}")).named("Mohammed", "Khan").born("1985-06-15"));
+    family().into_iter().chain(namesakes).collect()
+}
+
+#[tokio::test]
+async fn a_new_model_reaches_the_people_who_are_here_and_the_same_model_writes_nothing() {
+    let told = whole_town();
+    let new = Council::new().await;
+    new.apply(tonight(told.clone())).await;
+    let handles: BTreeSet<_> = tonight(told.clone()).into_iter().map(|change| change.handle).collect();
+    let nothing = Rebuilt { records: 13, ..Rebuilt::default() };
+    let worker = new.worker();
+    let before = reading(&worker);
+    assert_eq!(worker.rebuild(&handles, true, |_| {}).await.unwrap(), nothing, "offline it comes to the same");
+    let cost = reading(&worker);
+    assert_eq!(cost.write_units, before.write_units);
+    assert!(cost.read_units <= 2.0 * 2.0 * 13.0, "{} strongly consistent read units", cost.read_units);
+
+    type Change = fn(&mut serde_json::Value);
+    let other_models: [(&str, Change); 3] = [
+        ("nobody is ever linked", |model| {
+            model["linked"] = 60.0.into();
+            model["possible"] = 50.0.into();
+        }),
+        ("three records of one key are too many", |model| model["saturation"] = 2.into()),
+        ("everything is a little surer", |model| model["prior"] = (-14.5).into()),
+    ];
+    for (what, change) in other_models {
+        let council = Council::new().await.with_model(change);
+        council.apply(tonight(told.clone())).await;
+        let old = council.everything().await;
+        let council = council.with_model(|_| {});
+        let counted = council.worker().rebuild(&handles, false, |_| {}).await.unwrap();
+        assert!(counted.otherwise > 0 && counted.done == 0, "{what}: {counted:?}");
+        assert!(council.everything().await == old, "{what}: counting changes nothing");
+        let mut told_of = Vec::new();
+        let done = council.worker().rebuild(&handles, true, |so_far| told_of.push(so_far)).await.unwrap();
+        assert_eq!((done.otherwise, done.done, told_of.last()), (counted.otherwise, counted.otherwise, Some(&done)));
+        assert!(council.everything().await == new.everything().await, "{what}");
+        assert_eq!(council.worker().rebuild(&handles, true, |_| {}).await.unwrap(), nothing, "{what}");
+    }
+}
+
+#[tokio::test]
+async fn a_rebuild_that_breaks_off_anywhere_is_made_good_by_the_next() {
+    let told = family();
+    let new = Council::new().await;
+    new.apply(tonight(told.clone())).await;
+    let handles: BTreeSet<_> = tonight(told.clone()).into_iter().map(|change| change.handle).collect();
+    for writes in 0.. {
+        let council = Council::new().await.with_model(|model| {
+            model["linked"] = 60.0.into();
+            model["possible"] = 50.0.into();
+        });
+        council.apply(tonight(told.clone())).await;
+        let council = council.with_model(|_| {});
+        let survived = council.worker_that_dies_after(writes).rebuild(&handles, true, |_| {}).await.is_ok();
+        council.worker().rebuild(&handles, true, |_| {}).await.unwrap();
+        assert!(council.everything().await == new.everything().await, "after {writes} writes");
+        if survived {
+            assert!(writes > 7, "at least every record was written");
+            break;
+        }
+    }
 }
 
 #[tokio::test]

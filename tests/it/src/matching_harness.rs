@@ -142,11 +142,16 @@ impl Council {
     }
 
     /// The same council, where a blocking key supports links among this many records only.
-    pub(crate) fn saturated_beyond(mut self, records: usize) -> Self {
+    pub(crate) fn saturated_beyond(self, records: usize) -> Self {
+        self.with_model(|model| model["saturation"] = records.into())
+    }
+
+    /// The same council, from now on with the shipped model, changed so.
+    pub(crate) fn with_model(mut self, change: impl FnOnce(&mut serde_json::Value)) -> Self {
         let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/linkage/data/model.json");
         let mut model: serde_json::Value = serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
-        assert!(model["saturation"].is_number());
-        model["saturation"] = records.into();
+        assert!(["saturation", "linked", "possible"].iter().all(|name| model[name].is_number()));
+        change(&mut model);
         self.model = Model::parse(&model.to_string()).unwrap();
         self
     }
