@@ -8,6 +8,7 @@ use fc_local::cost::Cost;
 use fc_local::linking::Link;
 use fc_local::loads::Loads;
 use fc_local::operator::{Check, Synth};
+use fc_local::reconcile::Reconcile;
 use fc_local::run::Local;
 use jiff::Timestamp;
 
@@ -33,6 +34,8 @@ enum Command {
     Link(Link),
     /// List what came of each source's latest files, and approve or reject one that is held.
     Loads(Loads),
+    /// Lay accepted manifests, records and people beside each other, and repair what does not agree.
+    Reconcile(Reconcile),
     /// Make up a council and write its extract files.
     Synth(Synth),
     /// Say what a council pays AWS a month, line by line.
@@ -47,6 +50,7 @@ fn main() -> ExitCode {
         Command::Check(check) => check.run(today, &mut out).map_err(|error| error.to_string()),
         Command::Link(link) => link.run(today, &mut out).map_err(|error| error.to_string()),
         Command::Loads(loads) => loads.run(&mut out).map_err(|error| error.to_string()),
+        Command::Reconcile(reconcile) => reconcile.run(&mut out).map_err(|error| error.to_string()),
         Command::Synth(synth) => synth.run(today, &mut out).map_err(|error| error.to_string()),
         Command::Cost(cost) => cost.run(&mut out).map_err(|error| error.to_string()),
     };
