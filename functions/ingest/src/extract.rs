@@ -1,20 +1,21 @@
 //! Reading an extract, twice at most, without ever holding it.
 //!
-//! The first reading keeps of each record a handle and a hash ([`Said`]): about 60 bytes a record, 90 MB for 1.5
-//! million. When that shows that something changed, the second reading makes the changes, and holds one part under way
-//! and those records of which some rows are still to come: files that keep a record's rows together cost nothing here.
+//! The first reading keeps of each record a handle and a hash ([`Gathering`]): 40 bytes a record, 60 MB for 1.5 million,
+//! which is the most that one feed may have. When that shows that something changed, the second reading makes the changes,
+//! and holds one part under way and those records of which some rows are still to come. Where those are too many, because
+//! the rows of records lie far apart, the file is read once more for the rest of them.
 
 use crate::{
     manifest::{Handle, Hash, from_hex},
-    plan::Said,
+    plan::{Gathering, Named, Said},
     report::Rejection,
 };
 use fc_model::{Change, Content, Date, HandleKey, RecordHandle, RecordId, Seq, StaffId};
-use fc_sources::{Definition, Entry, Feed, FeedKind, FileError, Report, Row};
+use fc_sources::{Definition, Entry, Feed, FeedKind, FileError, Mend, Report, Row};
 use fc_store::{StoreError, bucket::Object, people};
 use sha2::{Digest, Sha256};
 use std::{
-    collections::HashMap,
+    collections::BTreeMap,
     io::{self, Read},
 };
 use tokio::sync::mpsc;
@@ -27,6 +28,11 @@ pub(crate) const PART_LINES: usize = 100;
 const PART_BYTES: usize = 256 * 1024;
 /// Rejected rows listed one by one; a file with more is told their number, and its fault is one of form.
 pub(crate) const LISTED: usize = 100_000;
+
+/// Records of one feed: a council of 300,000 people has 1.5 million in all its feeds together.
+const MOST_RECORDS: usize = 1_500_000;
+/// Rows that are held while others of their records are still to come: about 40 MB.
+const MOST_OPEN: usize = 20_000;
 
 /// What to read, and as what.
 pub(crate) struct Extract<'a> {
@@ -42,11 +48,15 @@ pub(crate) struct Extract<'a> {
 pub(crate) struct Survey {
     /// SHA-256 of the bytes.
     pub(crate) content: String,
-    /// What the file says of each record.
-    pub(crate) said: HashMap<Handle, Said>,
+    /// What the file says of each record, sorted.
+    pub(crate) said: Vec<Named>,
     /// What became of its rows, and how good they are; `None` when none could be read.
     pub(crate) reading: Option<Report>,
     pub(crate) rejected: Vec<Rejection>,
+    /// Rejected rows, for their owner to mend.
+    pub(crate) mend: Mend,
+    /// Whether there are more records than a feed may have.
+    pub(crate) too_many: bool,
     /// Latest as-of date in the rows that is not in the future.
     pub(crate) latest: Option<Date>,
     /// Why the file as a whole cannot be used.
@@ -125,13 +135,20 @@ impl Extract<'_> {
     fn survey_rows(&self, file: &mut Arriving, survey: &mut Survey) -> Result<(), FileError> {
         let mut reader = self.feed.reader(file, self.today)?;
         let report = survey.reading.insert(Report::new(&reader));
+        survey.mend = Mend::new(&reader);
+        let mut said = Gathering::default();
         for row in reader.by_ref() {
             let row = row?;
             report.add(&row);
+            survey.mend.add(&row);
+            if said.len() > MOST_RECORDS {
+                survey.too_many = true;
+                break;
+            }
             match row {
                 Row::Used { records, .. } => {
                     for (id, entry) in records {
-                        let said = survey.said.entry(self.handle(&id).1).or_default();
+                        let said = said.of(self.handle(&id).1);
                         match entry {
                             Entry::Gone => said.deleted = true,
                             Entry::Present(content) => {
@@ -144,7 +161,7 @@ impl Extract<'_> {
                 Row::Skipped { .. } => {}
                 Row::Rejected { line, id, column, reason, .. } => {
                     if let Some(id) = id {
-                        survey.said.entry(self.handle(&id).1).or_default().rejected = true;
+                        said.of(self.handle(&id).1).rejected = true;
                     }
                     if survey.rejected.len() < LISTED {
                         survey.rejected.push(Rejection { line, column, reason: reason.words().to_owned() });
@@ -153,49 +170,49 @@ impl Extract<'_> {
             }
         }
         report.finish(&reader);
+        survey.said = said.settled();
         Ok(())
     }
 
-    /// Second reading: the changes, in parts, each given to `stage` with its number. Returns how many parts, or `None`
-    /// when the file is not the one that was surveyed.
+    /// Second reading: the changes, in parts, each given to `stage` with its number. `None` when the file is not the one
+    /// that was surveyed. Begins where the reading before it ended.
     pub(crate) fn changes(
         &self,
         mut file: Arriving,
         survey: &Survey,
         removed: &[Handle],
         seq: Seq,
+        begin: Begin,
         mut stage: impl FnMut(u32, Vec<u8>),
-    ) -> Result<Option<u32>, FileError> {
-        let mut parts = Parts::default();
-        let mut open: HashMap<Handle, Vec<Content>> = HashMap::new();
+    ) -> Result<Option<Begin>, FileError> {
+        let mut parts = Parts { number: begin.part, ..Parts::default() };
+        let mut open = Open { records: BTreeMap::new(), rows: 0, left: None };
         let reader = self.feed.reader(&mut file, self.today)?;
         for row in reader {
             let Row::Used { records, .. } = row? else { continue };
             for (id, entry) in records {
                 let Entry::Present(content) = entry else { continue };
                 let (record, handle) = self.handle(&id);
-                let Some(said) = survey.said.get(&handle).filter(|said| said.changed) else { continue };
-                let rows = open.entry(handle).or_default();
-                rows.push(content);
-                if rows.len() < said.rows as usize {
+                if begin.from.is_some_and(|from| handle < from) || open.left.is_some_and(|left| handle >= left) {
                     continue;
                 }
-                let rows = open.remove(&handle).unwrap_or_default();
-                let record = (record, RecordId::new(self.feed.source.clone(), id));
-                parts.add(
-                    &self.change(record.0, record.1, seq, Some(self.definition.rows_together(rows, self.today))),
-                    &mut stage,
-                );
+                let Some(said) = Named::find(&survey.said, handle).filter(|said| said.changed) else { continue };
+                let Some(rows) = open.add(handle, content, said) else { continue };
+                let name = RecordId::new(self.feed.source.clone(), id);
+                let content = self.definition.rows_together(rows, self.today);
+                parts.add(&self.change(record, name, seq, Some(content)), &mut stage);
             }
         }
-        for handle in removed {
-            // The manifest knows handles only, so a removal does not say the record's name: matching goes by the handle.
-            let Ok(handle) = RecordHandle::parse(&crate::manifest::hex(*handle)) else { continue };
-            let nameless = RecordId::new(self.feed.source.clone(), "");
-            parts.add(&self.change(handle, nameless, seq, None), &mut stage);
+        if open.left.is_none() {
+            for handle in removed {
+                // The manifest knows handles only, so a removal does not say the record's name: matching goes by the handle.
+                let Ok(handle) = RecordHandle::parse(&crate::manifest::hex(*handle)) else { continue };
+                let nameless = RecordId::new(self.feed.source.clone(), "");
+                parts.add(&self.change(handle, nameless, seq, None), &mut stage);
+            }
         }
-        let same = file.content() == survey.content && open.is_empty();
-        Ok(same.then(|| parts.end(&mut stage)))
+        let same = file.content() == survey.content && open.records.is_empty();
+        Ok(same.then(|| Begin { from: open.left, part: parts.end(&mut stage) }))
     }
 
     fn change(&self, handle: RecordHandle, record: RecordId, seq: Seq, content: Option<Content>) -> Change {
@@ -220,6 +237,45 @@ impl Extract<'_> {
     /// Keyed, because what few values a record has could be guessed from a plain hash.
     fn hash(&self, content: &Content) -> Hash {
         from_hex(&self.feed.content_hash(self.key, content)).unwrap_or_default()
+    }
+}
+
+/// Where a reading of the changes begins.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Begin {
+    /// The first record that has not been staged; `None` at the first reading, and after the last.
+    pub(crate) from: Option<Handle>,
+    /// The number of the next part.
+    pub(crate) part: u32,
+}
+
+/// Records of which some rows are still to come.
+struct Open {
+    records: BTreeMap<Handle, Vec<Content>>,
+    rows: usize,
+    /// Records from here on are left to the next reading.
+    left: Option<Handle>,
+}
+
+impl Open {
+    /// Adds a row, and returns all of its record's when it was the last.
+    fn add(&mut self, handle: Handle, content: Content, said: &Said) -> Option<Vec<Content>> {
+        let rows = self.records.entry(handle).or_default();
+        rows.push(content);
+        self.rows += 1;
+        if rows.len() >= said.rows as usize {
+            let rows = self.records.remove(&handle)?;
+            self.rows -= rows.len();
+            return Some(rows);
+        }
+        // The upper half is left, but never the last one: each reading gets somewhere.
+        if self.rows > MOST_OPEN && self.records.len() > 1 {
+            let middle = self.records.keys().nth(self.records.len() / 2).copied()?;
+            let left = self.records.split_off(&middle);
+            self.rows -= left.values().map(Vec::len).sum::<usize>();
+            self.left = Some(middle);
+        }
+        None
     }
 }
 
@@ -256,3 +312,7 @@ impl Parts {
         self.number
     }
 }
+
+#[cfg(test)]
+#[path = "extract_tests.rs"]
+mod tests;

@@ -12,9 +12,11 @@ mod message;
 
 mod extract;
 
-mod manifest;
+pub mod manifest;
 
 mod plan;
+
+mod chart;
 
 pub mod report;
 
@@ -22,7 +24,7 @@ pub use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsEvent};
 pub use plan::Records;
 pub use report::Report;
 
-use extract::{Arriving, Extract, Survey, arrive};
+use extract::{Arriving, Begin, Extract, Survey, arrive};
 use fc_model::{FeedId, Seq, SourceId};
 use fc_sources::{AsOf, Definition, Definitions, Feed as FeedDefinition, FileError, Freshness, Mode};
 use fc_store::{
@@ -280,11 +282,26 @@ impl Ingest {
                 feeds.join(", ")
             )));
         };
-        Ok(Target { definition: definition.clone(), feed: feed.clone() })
+        let mut feed = feed.clone();
+        if fc_sources::mend::is_mended(key) {
+            // Mended rows are some of a file's rows: what they do not name stays.
+            feed.mode = match feed.mode {
+                Mode::Full => Mode::Delta { deleted: None },
+                delta => delta,
+            };
+        }
+        Ok(Target { definition: definition.clone(), feed })
     }
 
     async fn write_report(&self, report: &Report) -> Result<(), StoreError> {
         let folder = format!("{}/{}/", report.source, report.feed);
+        // Quality over time comes from the report before this one: one small read, however long the history.
+        let before = match self.store.reports.get(&format!("{folder}latest.json")).await {
+            Ok(latest) => serde_json::from_slice::<Report>(&latest).ok(),
+            Err(StoreError::Missing { .. }) => None,
+            Err(error) => return Err(error),
+        };
+        let report = &report.clone().after(before);
         for stem in [report.load.to_string(), "latest".to_owned()] {
             self.store.reports.put(&format!("{folder}{stem}.json"), "application/json", report.json()).await?;
             self.store.reports.put(&format!("{folder}{stem}.html"), "text/html; charset=utf-8", report.html()).await?;
@@ -407,6 +424,7 @@ impl Work<'_> {
         if !survey.reading.as_ref().is_none_or(|reading| Rows::of(reading).add_up()) {
             return Err(IngestError::RowsLost);
         }
+        self.give_back_rejected(&survey).await?;
         let as_of = match self.judge(&target, &survey) {
             Ok(as_of) => as_of,
             Err(stop) => return self.stop(stop, &survey, None).await,
@@ -423,6 +441,20 @@ impl Work<'_> {
             return self.stop(held, &survey, Some(&plan)).await;
         }
         self.apply(target, survey, plan, base, as_of).await
+    }
+
+    /// Rejected rows go to their owner before anything else, whatever becomes of the load.
+    async fn give_back_rejected(&self, survey: &Survey) -> Result<(), IngestError> {
+        if let Some(csv) = survey.mend.csv() {
+            let csv = csv.as_bytes().to_vec();
+            self.ingest.store.reports.put(&self.rejected_file(), "text/csv; charset=utf-8", csv).await?;
+        }
+        Ok(())
+    }
+
+    fn rejected_file(&self) -> String {
+        // Under a prefix of its own, for unlike a report it is personal data and goes within days.
+        format!("rejected/{}/{}{}", self.name, self.load.load, fc_sources::mend::ENDING)
     }
 
     /// The first reading.
@@ -457,6 +489,11 @@ impl Work<'_> {
 
     /// Step 1 and 3: is it usable, is it the same as last time, and when was it true?
     fn judge(&self, target: &Target, survey: &Survey) -> Result<Timestamp, Stop> {
+        if survey.too_many {
+            let words = "The file has more than 1,500,000 records, which is more than one feed can have. Split the source \
+                         into several feeds, such as one for each area.";
+            return Err(Stop::Refused(words.to_owned()));
+        }
         if let Some(fault) = &survey.fault {
             let words = fault.to_string();
             return Err(match fault {
@@ -471,7 +508,9 @@ impl Work<'_> {
             AsOf::Column => survey.latest.and_then(midnight).unwrap_or(upload.at),
             AsOf::FileName(_) => {
                 let file = upload.key.rsplit('/').next().unwrap_or_default();
-                target.feed.as_of_from_name(file).and_then(midnight).ok_or_else(|| {
+                let day = target.feed.as_of_from_name(file).and_then(midnight);
+                // Mended rows are as of their mending: nobody types a date into their file's name.
+                day.or_else(|| fc_sources::mend::is_mended(file).then_some(upload.at)).ok_or_else(|| {
                     Stop::Refused("The file's name does not hold the date its definition expects. Send it again with the date in its name.".into())
                 })?
             }
@@ -576,6 +615,7 @@ impl Work<'_> {
         } else if base.manifest.is_some() && plan.candidate == base.entries {
             base.manifest
         } else {
+            drop(base.entries);
             let key = folder.trim_end_matches('/').to_owned();
             store.manifests.put(&key, "text/plain", manifest::write(&plan.candidate)).await?;
             Some(key)
@@ -625,7 +665,7 @@ impl Work<'_> {
         Leftovers { manifests: manifest.into_iter().collect(), staged: parts.chain([report]).collect() }
     }
 
-    /// The second reading: stages the changes in parts and returns how many.
+    /// The second reading, and more where records' rows lie far apart: stages the changes in parts and returns how many.
     async fn stage(
         &self,
         target: Target,
@@ -653,18 +693,28 @@ impl Work<'_> {
             }
             Ok::<(), IngestError>(())
         };
-        let (key, today, removed) = (self.ingest.store.key.clone(), self.today(), plan.removed.clone());
-        let reading = self.read(move |file| {
-            let extract = Extract { definition: &target.definition, feed: &target.feed, key: &key, today };
-            // When writing has failed nobody listens any more; the failure is told by the writer.
-            extract.changes(file, &survey, &removed, seq, |number, lines| drop(to.blocking_send((number, lines))))
-        });
+        let (survey, removed) = (Arc::new(survey), Arc::new(plan.removed.clone()));
+        let reading = async move {
+            let mut begin = Begin::default();
+            loop {
+                let (target, survey, removed, to) = (target.clone(), survey.clone(), removed.clone(), to.clone());
+                let (key, today) = (self.ingest.store.key.clone(), self.today());
+                let read = self.read(move |file| {
+                    let extract = Extract { definition: &target.definition, feed: &target.feed, key: &key, today };
+                    // When writing has failed nobody listens any more; the failure is told by the writer.
+                    let stage = |number, lines| drop(to.blocking_send((number, lines)));
+                    extract.changes(file, &survey, &removed, seq, begin, stage)
+                });
+                match read.await? {
+                    Ok(Some(next)) if next.from.is_none() => return Ok(next.part),
+                    Ok(Some(next)) => begin = next,
+                    Ok(None) | Err(_) => return Err(IngestError::FileChanged),
+                }
+            }
+        };
         let (read, written) = tokio::join!(reading, writing);
         written?;
-        match read? {
-            Ok(Some(parts)) => Ok(parts),
-            Ok(None) | Err(_) => Err(IngestError::FileChanged),
-        }
+        read
     }
 
     /// A file in which no record changed is applied at once: nothing is sent, no record or person is written.
@@ -753,10 +803,12 @@ impl Work<'_> {
             rows: Rows::default(),
             records: plan.map(|plan| plan.records).unwrap_or_default(),
             rejected: survey.rejected.clone(),
+            rejected_file: survey.mend.csv().map(|_| self.rejected_file()),
             blanked: Vec::new(),
             quality: Vec::new(),
             columns_ignored: Vec::new(),
             columns_missing: Vec::new(),
+            history: Vec::new(),
             milliseconds: now.as_millisecond() - self.began.as_millisecond(),
         };
         if let Some(reading) = &survey.reading {
@@ -796,7 +848,8 @@ fn accepted_words(survey: &Survey, plan: &Plan) -> Vec<String> {
     let rejected = survey.reading.as_ref().map_or(0, |reading| reading.rejected);
     if rejected > 0 {
         words.push(format!(
-            "{rejected} rows could not be used: see below, mend them in the source system, and they come with the next file."
+            "{rejected} rows could not be used: see below. Mend them in the source system, and they come with the next file; \
+             or mend the file of rejected rows and send that."
         ));
     }
     if records.kept_stale > 0 {

@@ -9,29 +9,30 @@
 use std::fmt::Write;
 
 /// A record's handle as bytes: half the room of its text.
-pub(crate) type Handle = [u8; 16];
+pub type Handle = [u8; 16];
 /// A hash of what a record says.
-pub(crate) type Hash = [u8; 16];
+pub type Hash = [u8; 16];
 
 /// The hash of a record of which it is not known what was last applied.
-pub(crate) const UNKNOWN: Hash = [0; 16];
+pub const UNKNOWN: Hash = [0; 16];
 
 /// Bytes of a line without the stale mark.
 const LINE: usize = 32 + 1 + 32 + 1;
 
 /// One record of a manifest.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct Entry {
+pub struct Entry {
     /// The record.
-    pub(crate) handle: Handle,
+    pub handle: Handle,
     /// What it said.
-    pub(crate) hash: Hash,
+    pub hash: Hash,
     /// Whether its latest row was rejected, so that what is kept is older than the feed.
-    pub(crate) stale: bool,
+    pub stale: bool,
 }
 
 /// Writes entries, which must be sorted.
-pub(crate) fn write(entries: &[Entry]) -> Vec<u8> {
+#[must_use]
+pub fn write(entries: &[Entry]) -> Vec<u8> {
     let mut text = String::with_capacity(entries.len() * LINE);
     for entry in entries {
         push_hex(&mut text, entry.handle);
@@ -43,7 +44,8 @@ pub(crate) fn write(entries: &[Entry]) -> Vec<u8> {
 }
 
 /// Reads a manifest. `None` when it is not one.
-pub(crate) fn read(bytes: &[u8]) -> Option<Vec<Entry>> {
+#[must_use]
+pub fn read(bytes: &[u8]) -> Option<Vec<Entry>> {
     let text = std::str::from_utf8(bytes).ok()?;
     let mut entries: Vec<Entry> = Vec::with_capacity(text.len() / LINE);
     for line in text.lines() {
@@ -93,7 +95,8 @@ pub(crate) fn join<'a>(
 }
 
 /// Writes 16 bytes as 32 hexadecimal digits.
-pub(crate) fn hex(bytes: [u8; 16]) -> String {
+#[must_use]
+pub fn hex(bytes: [u8; 16]) -> String {
     let mut text = String::with_capacity(32);
     push_hex(&mut text, bytes);
     text
@@ -105,7 +108,8 @@ fn push_hex(text: &mut String, bytes: [u8; 16]) {
 }
 
 /// Reads 32 hexadecimal digits.
-pub(crate) fn from_hex(text: &str) -> Option<[u8; 16]> {
+#[must_use]
+pub fn from_hex(text: &str) -> Option<[u8; 16]> {
     let digits = text.len() == 32 && text.bytes().all(|b| b.is_ascii_hexdigit());
     digits.then(|| u128::from_str_radix(text, 16).ok().map(u128::to_be_bytes)).flatten()
 }

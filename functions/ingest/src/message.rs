@@ -114,6 +114,10 @@ fn decode(key: &str) -> Option<String> {
 }
 
 #[cfg(test)]
+#[path = "../../../tests/fuzz/mutate.rs"]
+mod mutate;
+
+#[cfg(test)]
 mod tests {
     use super::*;
 
@@ -154,5 +158,26 @@ mod tests {
         }
         let nameless = notification("ObjectCreated:Put", "extracts", "housing/%E9");
         assert_eq!(parse(&nameless, "extracts").unwrap_err(), NotOurs::Nameless);
+    }
+
+    #[test]
+    fn no_message_makes_ingest_panic_or_look_into_another_bucket() {
+        mutate::fuzz("messages", mutate::kept(&["tests/fuzz/corpus/messages"]), |input| {
+            // The queue's own wrapping, as the runtime reads it, with a body made of the input.
+            let text = String::from_utf8_lossy(input);
+            let event = serde_json::json!({ "Records": [{ "messageId": "m1", "body": text }] });
+            let event: crate::SqsEvent = serde_json::from_value(event).unwrap();
+            let _ = serde_json::from_slice::<crate::SqsEvent>(input);
+            let _ = serde_json::from_slice::<fc_store::loads::ToMatching>(input);
+            match parse(event.records[0].body.as_deref().unwrap_or_default(), "extracts") {
+                Ok(Message::Files(files)) => {
+                    assert!(files.iter().all(|file| file.bucket == "extracts" && !file.key.is_empty()), "{files:?}");
+                    format!("{} files", files.len())
+                }
+                Ok(Message::Ours(ours)) => format!("{:?}", std::mem::discriminant(&ours)),
+                Ok(Message::Nothing) => "nothing".to_owned(),
+                Err(error) => error.to_string(),
+            }
+        });
     }
 }

@@ -1,14 +1,13 @@
 //! What a file changes: what it says of each record, beside the manifest of what was last accepted.
 
-use crate::manifest::{Entry, Handle, Hash, UNKNOWN, join};
+use crate::manifest::{Entry, Handle, Hash, UNKNOWN};
 use serde::{Deserialize, Serialize};
-use std::collections::HashMap;
 
 /// What a file says of one record, in the 24 bytes that are kept of each while a file is read.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Said {
-    /// Sum of the hashes of its rows: the same in whatever order they come.
-    sum: u128,
+    /// Sum of the hashes of its rows, so the same in whatever order they come: as bytes, which need no room between them.
+    sum: [u8; 16],
     /// Usable rows that speak of it.
     pub(crate) rows: u32,
     /// A row says that it was deleted.
@@ -22,14 +21,111 @@ pub(crate) struct Said {
 impl Said {
     /// Adds a usable row.
     pub(crate) fn add(&mut self, row: Hash) {
-        self.sum = self.sum.wrapping_add(u128::from_be_bytes(row));
+        self.sum = u128::from_be_bytes(self.sum).wrapping_add(u128::from_be_bytes(row)).to_be_bytes();
         self.rows += 1;
     }
 
+    /// Puts together what two stretches of a file say.
+    fn join(&mut self, more: Self) {
+        let rows = self.rows + more.rows;
+        self.add(more.sum);
+        self.rows = rows;
+        self.deleted |= more.deleted;
+        self.rejected |= more.rejected;
+    }
+
     fn hash(self) -> Hash {
-        let hash = self.sum.to_be_bytes();
         // One in 2^128; then the record would be sent every night.
-        if hash == UNKNOWN { [1; 16] } else { hash }
+        if self.sum == UNKNOWN { [1; 16] } else { self.sum }
+    }
+}
+
+/// What a file says of a record of this handle.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Named {
+    pub(crate) handle: Handle,
+    pub(crate) said: Said,
+}
+
+impl Named {
+    /// What was said of a record, in a sorted list.
+    pub(crate) fn find(sorted: &[Self], handle: Handle) -> Option<&Said> {
+        let place = sorted.binary_search_by_key(&handle, |named| named.handle).ok()?;
+        sorted.get(place).map(|named| &named.said)
+    }
+}
+
+/// Entries gathered before they are sorted in.
+const FRESH: usize = 1 << 16;
+
+/// What a file says of its records, as it is read: a sorted list, and what has come since it was sorted. A hash map would
+/// need twice the room, and four times while it grows.
+#[derive(Default)]
+pub(crate) struct Gathering {
+    sorted: Vec<Named>,
+    fresh: Vec<Named>,
+}
+
+impl Gathering {
+    /// The place for what the next row says of a record.
+    pub(crate) fn of(&mut self, handle: Handle) -> &mut Said {
+        if self.fresh.len() >= FRESH {
+            self.settle();
+        }
+        let place = match self.fresh.last() {
+            Some(last) if last.handle == handle => self.fresh.len() - 1,
+            _ => {
+                self.fresh.push(Named { handle, said: Said::default() });
+                self.fresh.len() - 1
+            }
+        };
+        &mut self.fresh[place].said
+    }
+
+    /// Records that were sorted in.
+    pub(crate) fn len(&self) -> usize {
+        self.sorted.len()
+    }
+
+    /// All of it, sorted.
+    pub(crate) fn settled(mut self) -> Vec<Named> {
+        self.settle();
+        self.sorted
+    }
+
+    fn settle(&mut self) {
+        self.fresh.sort_unstable_by_key(|named| named.handle);
+        self.fresh.dedup_by(|later, kept| {
+            let same = later.handle == kept.handle;
+            if same {
+                kept.said.join(later.said);
+            }
+            same
+        });
+        let sorted = &mut self.sorted;
+        self.fresh.retain(|named| match sorted.binary_search_by_key(&named.handle, |known| known.handle) {
+            Ok(place) => {
+                sorted[place].said.join(named.said);
+                false
+            }
+            Err(_) => true,
+        });
+        // From the back, so that everything is moved once and no second list is needed.
+        let (mut known, mut new) = (self.sorted.len(), self.fresh.len());
+        if self.sorted.capacity() < known + new {
+            self.sorted.reserve_exact(new + known / 8);
+        }
+        self.sorted.extend_from_slice(&self.fresh);
+        while new > 0 {
+            if known > 0 && self.sorted[known - 1].handle > self.fresh[new - 1].handle {
+                self.sorted[known + new - 1] = self.sorted[known - 1];
+                known -= 1;
+            } else {
+                self.sorted[known + new - 1] = self.fresh[new - 1];
+                new -= 1;
+            }
+        }
+        self.fresh.clear();
     }
 }
 
@@ -91,16 +187,22 @@ impl Plan {
 }
 
 /// Lays what a file says beside what was accepted, marking in `said` what is to be sent.
-pub(crate) fn plan(accepted: &[Entry], said: &mut HashMap<Handle, Said>, rule: Rule) -> Plan {
-    let mut named: Vec<Entry> =
-        said.iter().map(|(handle, said)| Entry { handle: *handle, hash: said.hash(), stale: false }).collect();
-    named.sort_unstable();
-    let mut plan = Plan { candidate: Vec::with_capacity(accepted.len().max(named.len())), ..Plan::default() };
+pub(crate) fn plan(accepted: &[Entry], said: &mut [Named], rule: Rule) -> Plan {
+    let mut plan = Plan { candidate: Vec::with_capacity(accepted.len().max(said.len())), ..Plan::default() };
     let records = &mut plan.records;
     records.before = accepted.len() as u64;
     let sent = |hash| if rule.late { UNKNOWN } else { hash };
-    for (before, now) in join(accepted, &named) {
-        let found = now.and_then(|now| said.get_mut(&now.handle));
+    let (mut accepted, mut named) = (accepted.iter().peekable(), said.iter_mut().peekable());
+    loop {
+        let (known, next) = (accepted.peek().map(|entry| entry.handle), named.peek().map(|named| named.handle));
+        let first = match (known, next) {
+            (None, None) => break,
+            (Some(known), Some(next)) => known.min(next),
+            (Some(handle), None) | (None, Some(handle)) => handle,
+        };
+        let before = accepted.next_if(|entry| entry.handle == first);
+        let found = named.next_if(|named| named.handle == first).map(|named| &mut named.said);
+        let now = found.as_ref().map(|said| Entry { handle: first, hash: said.hash(), stale: false });
         match (before, now, found) {
             // One bad row must not take away what was good: the record stays as it was.
             (Some(before), _, Some(said)) if said.rejected => {
@@ -114,12 +216,12 @@ pub(crate) fn plan(accepted: &[Entry], said: &mut HashMap<Handle, Said>, rule: R
                     records.changed += 1;
                     said.changed = true;
                 }
-                plan.candidate.push(Entry { hash: if said.changed { sent(now.hash) } else { now.hash }, ..*now });
+                plan.candidate.push(Entry { hash: if said.changed { sent(now.hash) } else { now.hash }, ..now });
             }
             (None, Some(now), Some(said)) if said.rows > 0 => {
                 records.added += 1;
                 said.changed = true;
-                plan.candidate.push(Entry { hash: sent(now.hash), ..*now });
+                plan.candidate.push(Entry { hash: sent(now.hash), ..now });
             }
             (Some(before), _, found) => {
                 let deleted = found.is_some_and(|said| said.deleted);
@@ -161,6 +263,10 @@ mod tests {
         said
     }
 
+    fn file<const N: usize>(said: [(Handle, Said); N]) -> [Named; N] {
+        said.map(|(handle, said)| Named { handle, said })
+    }
+
     fn known(handle: Handle, text: u8) -> Entry {
         Entry { handle, hash: [text; 16], stale: false }
     }
@@ -172,19 +278,19 @@ mod tests {
     #[test]
     fn a_full_extract_adds_changes_keeps_and_removes() {
         let accepted = [known(AMIR, 1), known(BETH, 1)];
-        let mut file = HashMap::from([(AMIR, says(2)), (CARL, says(1))]);
+        let mut file = file([(AMIR, says(2)), (CARL, says(1))]);
         let plan = plan(&accepted, &mut file, FULL);
         assert_eq!(counts(&plan), (1, 1, 0, 1));
         assert_eq!(plan.removed, [BETH]);
         assert_eq!(plan.candidate, [known(AMIR, 2), known(CARL, 1)]);
-        assert!(file[&AMIR].changed && file[&CARL].changed);
+        assert!(file.iter().all(|named| named.said.changed));
     }
 
     #[test]
     fn a_delta_leaves_alone_what_it_does_not_name() {
         let accepted = [known(AMIR, 1), known(BETH, 1)];
         let gone = Said { deleted: true, ..Said::default() };
-        let mut file = HashMap::from([(BETH, gone), (CARL, gone)]);
+        let mut file = file([(BETH, gone), (CARL, gone)]);
         let plan = plan(&accepted, &mut file, DELTA);
         assert_eq!(counts(&plan), (0, 0, 1, 1));
         assert_eq!(plan.candidate, [known(AMIR, 1)]);
@@ -193,16 +299,16 @@ mod tests {
     #[test]
     fn a_rejected_row_keeps_the_last_good_version() {
         let accepted = [known(AMIR, 1)];
-        let mut file = HashMap::from([(AMIR, Said { rejected: true, ..says(2) })]);
+        let mut file = file([(AMIR, Said { rejected: true, ..says(2) })]);
         let plan = plan(&accepted, &mut file, FULL);
         assert_eq!((counts(&plan), plan.records.kept_stale), ((0, 0, 0, 0), 1));
         assert_eq!(plan.candidate, [Entry { stale: true, ..known(AMIR, 1) }]);
-        assert!(!file[&AMIR].changed);
+        assert!(!file[0].said.changed);
     }
 
     #[test]
     fn removals_wait_while_a_rejected_row_may_be_anybodys() {
-        let plan = plan(&[known(AMIR, 1)], &mut HashMap::new(), Rule { unreadable_ids: true, ..FULL });
+        let plan = plan(&[known(AMIR, 1)], &mut [], Rule { unreadable_ids: true, ..FULL });
         assert_eq!((plan.records.removed, plan.records.removals_waiting), (0, 1));
         assert_eq!(plan.candidate, [known(AMIR, 1)]);
     }
@@ -210,7 +316,7 @@ mod tests {
     #[test]
     fn what_a_late_delta_said_is_not_taken_for_certain() {
         let accepted = [known(AMIR, 1), known(BETH, 1)];
-        let mut file = HashMap::from([(AMIR, says(2)), (BETH, Said { deleted: true, ..Said::default() })]);
+        let mut file = file([(AMIR, says(2)), (BETH, Said { deleted: true, ..Said::default() })]);
         let plan = plan(&accepted, &mut file, Rule { late: true, ..DELTA });
         let unknown = |handle| Entry { hash: UNKNOWN, ..known(handle, 0) };
         assert_eq!(plan.candidate, [unknown(AMIR), unknown(BETH)]);
@@ -224,5 +330,26 @@ mod tests {
         other.add([1; 16]);
         assert_eq!(one, other);
         assert_ne!(one, says(1));
+    }
+
+    #[test]
+    fn a_large_file_is_gathered_in_any_order_and_sorted_with_each_record_once() {
+        let handle = |record: usize| (record as u128 * 0x9E37_79B9_7F4A_7C15).to_be_bytes();
+        let records = FRESH + 1000;
+        let mut gathering = Gathering::default();
+        for row in (0..records).chain((0..records).rev()).chain(500..600) {
+            gathering.of(handle(row)).add([1; 16]);
+        }
+        gathering.of(handle(7)).rejected = true;
+        gathering.of(handle(8)).deleted = true;
+        let said = gathering.settled();
+        assert_eq!(said.len(), records);
+        assert!(said.is_sorted_by(|one, next| one.handle < next.handle));
+        let of = |record| *Named::find(&said, handle(record)).unwrap();
+        assert_eq!((of(0).rows, of(550).rows, of(records - 1).rows), (2, 3, 2));
+        assert!(of(7).rejected && of(8).deleted && !of(9).deleted);
+        let mut twice = says(1);
+        twice.add([1; 16]);
+        assert_eq!(of(0), twice);
     }
 }

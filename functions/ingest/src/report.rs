@@ -2,7 +2,7 @@
 //!
 //! It says where and why, never what: no value of a cell gets here.
 
-use crate::plan::Records;
+use crate::{chart, plan::Records};
 use fc_model::{FeedId, SourceId};
 use fc_sources::Skip;
 use fc_store::loads::{LoadId, LoadState};
@@ -12,6 +12,8 @@ use std::fmt::Write;
 
 /// Rejected rows shown on the page; the JSON has them all.
 const SHOWN: usize = 200;
+/// Earlier loads that a report remembers: a month of nights.
+const REMEMBERED: usize = 30;
 
 /// Everything about one load.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -42,6 +44,9 @@ pub struct Report {
     pub records: Records,
     /// Rejected rows.
     pub rejected: Vec<Rejection>,
+    /// The key of the rejected rows in the bucket of reports, to be mended and sent again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rejected_file: Option<String>,
     /// Values that were blanked, by column and reason.
     pub blanked: Vec<Blanked>,
     /// How good the data is.
@@ -50,8 +55,22 @@ pub struct Report {
     pub columns_ignored: Vec<String>,
     /// Columns of the definition that the file does not have.
     pub columns_missing: Vec<String>,
+    /// The feed's loads before this one, oldest first.
+    #[serde(default)]
+    pub history: Vec<Past>,
     /// Milliseconds it took to read and compare.
     pub milliseconds: i64,
+}
+
+/// How good an earlier load of the feed was.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Past {
+    /// The load.
+    pub load: LoadId,
+    /// When its file was uploaded.
+    pub uploaded: Timestamp,
+    /// Its measures.
+    pub quality: Vec<Measure>,
 }
 
 /// What became of the rows.
@@ -126,6 +145,13 @@ pub struct Measure {
     pub of: u64,
 }
 
+impl Measure {
+    /// The share in percent.
+    fn percent(&self) -> f64 {
+        self.count as f64 * 100.0 / self.of.max(1) as f64
+    }
+}
+
 impl Report {
     /// Takes over what was found while reading the file.
     pub(crate) fn add_reading(&mut self, reading: &fc_sources::Report) {
@@ -146,6 +172,19 @@ impl Report {
         self.quality = reading.quality.iter().map(measure).collect();
         self.columns_ignored.clone_from(&reading.columns_ignored);
         self.columns_missing.clone_from(&reading.columns_missing);
+    }
+
+    /// Takes over the history of the report that was written before this one, which may be of the same load.
+    pub(crate) fn after(mut self, before: Option<Self>) -> Self {
+        let Some(before) = before else { return self };
+        self.history = before.history;
+        if !before.quality.is_empty() {
+            self.history.push(Past { load: before.load, uploaded: before.uploaded, quality: before.quality });
+        }
+        self.history.retain(|past| past.load != self.load);
+        self.history.sort_by(|one, next| one.load.cmp(&next.load));
+        self.history.drain(..self.history.len().saturating_sub(REMEMBERED));
+        self
     }
 
     /// As JSON.
@@ -222,6 +261,17 @@ impl Report {
             if rows.rejected > SHOWN as u64 {
                 write!(page, "<p>The first {SHOWN} of {}. The JSON report lists more.</p>", rows.rejected)?;
             }
+            if let Some(file) = &self.rejected_file {
+                write!(
+                    page,
+                    "<p>The rows are in <strong>{file}</strong>, in the bucket of this report, with their agreed columns and for \
+                     14 days. Mend them there and send the file again to {}/{}/ under a name that ends in <strong>{}</strong>: it changes the \
+                     records it names and removes none.</p>",
+                    self.source,
+                    self.feed,
+                    fc_sources::mend::ENDING
+                )?;
+            }
             let cells = self
                 .rejected
                 .iter()
@@ -263,17 +313,44 @@ impl Report {
         }
         page.push_str("<h2>Quality</h2>");
         let rows = self.quality.iter().map(|measure| {
-            let share = measure.count as f64 * 100.0 / measure.of.max(1) as f64;
-            [measure.name.clone(), measure.count.to_string(), measure.of.to_string(), format!("{share:.1}%")]
+            let share = format!("{:.1}%", measure.percent());
+            [measure.name.clone(), measure.count.to_string(), measure.of.to_string(), share]
         });
-        table(page, "How complete and valid the data is", ["What", "Count", "Of", "Share"], rows)
+        table(page, "How complete and valid the data is", ["What", "Count", "Of", "Share"], rows)?;
+        self.write_quality_over_time(page)
+    }
+
+    /// A small chart for each measure; the words beside it say the same.
+    fn write_quality_over_time(&self, page: &mut String) -> std::fmt::Result {
+        if self.history.is_empty() {
+            return Ok(());
+        }
+        write!(
+            page,
+            "<h2>Quality over time</h2><p>This file and the {} before it, oldest on the left. A chart goes from 0% at the \
+             bottom to 100% at the top.</p><ul class=\"charts\">",
+            self.history.len()
+        )?;
+        for measure in &self.quality {
+            let earlier =
+                self.history.iter().map(|past| past.quality.iter().find(|earlier| earlier.name == measure.name));
+            let shares: Vec<Option<f64>> = earlier
+                .chain([Some(measure)])
+                .map(|measure| measure.filter(|m| m.of > 0).map(Measure::percent))
+                .collect();
+            chart::write(page, &measure.name, &shares)?;
+        }
+        page.push_str("</ul>");
+        Ok(())
     }
 }
 
 const STYLE: &str = "body{font:1.1rem/1.5 system-ui,sans-serif;margin:1rem;color:#111}main{max-width:60rem;margin:auto}\
 table{border-collapse:collapse;margin:1rem 0;width:100%}caption{text-align:left;font-weight:bold}\
 th,td{border-bottom:1px solid #767676;text-align:left;padding:.3rem .6rem .3rem 0;vertical-align:top}dt{font-weight:bold}\
-.state{border-left:.5rem solid #1d5fa8;padding:.5rem 1rem;background:#f2f5f9}";
+.state{border-left:.5rem solid #1d5fa8;padding:.5rem 1rem;background:#f2f5f9}\
+.charts{list-style:none;padding:0}.charts li{display:flex;flex-wrap:wrap;gap:1rem;align-items:center;margin:.5rem 0}\
+.charts svg{width:12rem;height:3rem;border:1px solid #767676}";
 
 fn state_words(state: LoadState) -> &'static str {
     match state {
@@ -352,10 +429,12 @@ mod tests {
             rows: Rows { read: 5, used: 4, rejected: 1, ..Rows::default() },
             records: Records::default(),
             rejected: vec![Rejection { line: 3, column: "PERSON_REF".into(), reason: "no record id".into() }],
+            rejected_file: Some("rejected/housing/people/20260302T010000000Z-ff.rejected.csv".into()),
             blanked: Vec::new(),
             quality: vec![Measure { name: "valid postcodes".into(), count: 1, of: 4 }],
             columns_ignored: vec!["Ethnicity".into()],
             columns_missing: Vec::new(),
+            history: Vec::new(),
             milliseconds: 3,
         }
     }
@@ -381,5 +460,40 @@ mod tests {
         let report = report("housing/march.csv");
         let read: Report = serde_json::from_slice(&report.json()).unwrap();
         assert_eq!(read.json(), report.json());
+    }
+
+    /// The report of a night's load, in which so many of ten postcodes are valid.
+    fn night(night: i64, valid: u64) -> Report {
+        let at = report("").uploaded + jiff::SignedDuration::from_hours(24 * night);
+        let quality = vec![Measure { name: "valid postcodes".into(), count: valid, of: 10 }];
+        Report { load: LoadId::new(at, "ff"), uploaded: at, quality, ..report("housing/night.csv") }
+    }
+
+    #[test]
+    fn quality_is_shown_over_time_and_told_in_words() {
+        let first = night(1, 4).after(None);
+        assert!(!String::from_utf8(first.html()).unwrap().contains("<svg"), "nothing to compare with yet");
+        let second = night(2, 7).after(Some(first));
+        let refused = Report { quality: Vec::new(), ..night(3, 0) }.after(Some(second));
+        let third = night(4, 9).after(Some(refused));
+        let page = String::from_utf8(third.html()).unwrap();
+        for words in ["This file and the 2 before it", "<svg role=\"img\"", "valid postcodes: 40.0%, 70.0%, now 90.0%"]
+        {
+            assert!(page.contains(words), "{words} in {page}");
+        }
+        assert!(!page.contains("<script"));
+    }
+
+    #[test]
+    fn a_load_that_is_told_twice_counts_once_and_a_month_is_remembered() {
+        let mut latest = night(0, 1).after(None);
+        for number in 1..40 {
+            latest = night(number, 5).after(Some(latest));
+            latest = night(number, 6).after(Some(latest));
+        }
+        assert_eq!(latest.history.len(), REMEMBERED);
+        assert!(latest.history.iter().all(|past| past.load < latest.load && past.quality[0].count == 6));
+        let late = night(38, 7).after(Some(latest));
+        assert_eq!(late.history.iter().filter(|past| past.load == late.load).count(), 0, "finished after a newer one");
     }
 }

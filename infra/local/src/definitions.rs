@@ -1,6 +1,6 @@
 //! The source definitions a command works with: a folder's, or those that come with the tool.
 
-use fc_sources::{Definitions, Unusable};
+use fc_sources::{Definitions, Problem, Unusable};
 use std::path::Path;
 
 /// Name and text of every definition under `infra/sources`, built in so that the tool works wherever it is started.
@@ -13,10 +13,21 @@ const SHIPPED: &[(&str, &str)] = include!(concat!(env!("OUT_DIR"), "/definitions
 /// Every mistake, all at once.
 pub fn load(folder: Option<&Path>) -> Result<Definitions, Unusable> {
     let loaded = match folder {
-        Some(folder) => Definitions::load_dir(folder),
+        Some(folder) => Definitions::load_dir(folder)
+            .and_then(|read| if read.iter().next().is_some() { Ok(read) } else { Err(vec![nothing_in(folder)]) }),
         None => Definitions::from_files(SHIPPED.iter().map(|(name, text)| ((*name).to_owned(), (*text).to_owned()))),
     };
     loaded.map_err(Unusable)
+}
+
+/// A folder without a definition: a mistyped path more likely than a council without sources.
+fn nothing_in(folder: &Path) -> Problem {
+    Problem {
+        file: folder.display().to_string(),
+        line: None,
+        message: "There is no source definition in this folder.".to_owned(),
+        mend: "Give the folder with the definitions, one .toml file for each source, such as infra/sources.".to_owned(),
+    }
 }
 
 #[cfg(test)]

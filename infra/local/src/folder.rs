@@ -26,6 +26,14 @@ const DONE: &str = "done";
 /// Where files go that belong to no source known here.
 const UNKNOWN: &str = "unknown";
 
+/// Endings of files that can be an extract. Longer ones first: `.csv.gz` is not a source called `housing.csv`.
+const ENDINGS: [&str; 9] = [".csv.gz", ".tsv.gz", ".txt.gz", ".rejected.csv", ".csv", ".tsv", ".txt", ".zip", ".xlsx"];
+
+/// A file's name without what says that it can be an extract; `None` when nothing does. In lower case.
+pub(crate) fn without_ending(name: &str) -> Option<&str> {
+    ENDINGS.iter().find_map(|ending| name.strip_suffix(ending))
+}
+
 /// The sources and feeds that files can be for, in the order of their definitions: a source's first feed is the one
 /// that `<source>.csv` means.
 #[derive(Clone, Debug, Default)]
@@ -41,7 +49,7 @@ impl Feeds {
     /// The feed a file straight in the folder is for: `housing.csv`, `housing-tenancies.csv`. Case does not matter.
     pub(crate) fn named(&self, file_name: &str) -> Option<(&str, &str)> {
         let name = file_name.to_lowercase();
-        let stem = ["csv", "tsv", "txt"].iter().find_map(|ending| name.strip_suffix(ending)?.strip_suffix('.'))?;
+        let stem = without_ending(&name)?;
         self.0.iter().find_map(|(source, feeds)| {
             let rest = stem.strip_prefix(source.as_str())?;
             let feed = match rest.strip_prefix('-') {
@@ -349,6 +357,9 @@ mod tests {
         assert_eq!(feeds.named("adult-people.csv"), Some(("adult", "people")));
         assert_eq!(feeds.named("adult.csv"), Some(("adult", "people")));
         assert_eq!(feeds.named("adults.csv"), None);
+        for packed in ["adult.csv.gz", "adult.zip", "Adult.xlsx", "adult.rejected.csv"] {
+            assert_eq!(feeds.named(packed), Some(("adult", "people")), "{packed}");
+        }
     }
 
     #[tokio::test]

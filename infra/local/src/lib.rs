@@ -14,6 +14,7 @@
 //!
 //! [`stack`] puts them together round the functions. Everything listens on 127.0.0.1 only.
 
+use std::fs::{File, OpenOptions, TryLockError};
 use std::io;
 use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
@@ -31,6 +32,7 @@ pub mod linking;
 pub mod loads;
 pub mod operator;
 pub mod queue;
+pub mod reconcile;
 pub mod run;
 pub mod s3;
 pub mod stack;
@@ -52,6 +54,9 @@ pub enum StartError {
         /// What the operating system said.
         source: io::Error,
     },
+    /// Another stack keeps its data there.
+    #[error("Another stack is running with the data folder {}. Stop it first, or choose another folder with --data.", .0.display())]
+    FolderInUse(PathBuf),
     /// The embedded DynamoDB could not open its file.
     #[error("Could not open the database: {0}")]
     Database(String),
@@ -108,21 +113,28 @@ pub fn address(listener: &TcpListener) -> Result<String, StartError> {
 pub struct DataFolder {
     path: PathBuf,
     kept: bool,
+    /// Held as long as the folder is in use. The operating system lets go of it when the process ends, however it ends.
+    _lock: Option<File>,
 }
+
+/// The file whose lock says that a data folder is in use.
+const LOCK: &str = "lock";
 
 impl DataFolder {
     /// Opens `chosen`, or makes a folder that only this user can read and that is deleted when this value is dropped.
     ///
     /// # Errors
     ///
-    /// [`StartError::Folder`].
+    /// [`StartError::Folder`], or [`StartError::FolderInUse`] when another stack has `chosen`.
     pub fn open(chosen: Option<&Path>) -> Result<Self, StartError> {
         let (path, kept) = match chosen {
             Some(path) => (path.to_owned(), true),
             None => (std::env::temp_dir().join(format!("family-context-{}", uuid::Uuid::new_v4())), false),
         };
-        make_private_folder(&path).map_err(|source| StartError::Folder { path: path.clone(), source })?;
-        Ok(Self { path, kept })
+        let unusable = |source| StartError::Folder { path: path.clone(), source };
+        make_private_folder(&path).map_err(unusable)?;
+        let lock = if kept { Some(lock(&path)?) } else { None };
+        Ok(Self { path, kept, _lock: lock })
     }
 
     /// The folder.
@@ -145,6 +157,28 @@ impl Drop for DataFolder {
             let _ = std::fs::remove_dir_all(&self.path);
         }
     }
+}
+
+fn lock(folder: &Path) -> Result<File, StartError> {
+    let unusable = |source| StartError::Folder { path: folder.to_owned(), source };
+    let file = private_file().truncate(false).create(true).open(folder.join(LOCK)).map_err(unusable)?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => Err(StartError::FolderInUse(folder.to_owned())),
+        Err(TryLockError::Error(error)) => Err(unusable(error)),
+    }
+}
+
+/// Options to write a file that only this user can read.
+pub(crate) fn private_file() -> OpenOptions {
+    let mut options = OpenOptions::new();
+    options.write(true);
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::OpenOptionsExt;
+        options.mode(0o600);
+    }
+    options
 }
 
 fn make_private_folder(path: &Path) -> io::Result<()> {
@@ -182,5 +216,28 @@ mod tests {
         std::fs::write(path.join("extract.csv"), "x").unwrap();
         drop(folder);
         assert!(!path.exists());
+    }
+
+    #[test]
+    fn a_data_folder_is_one_stacks_until_that_ends() {
+        let place = DataFolder::open(None).unwrap();
+        let chosen = place.path().join("kept");
+        let first = DataFolder::open(Some(&chosen)).unwrap();
+        let refused = DataFolder::open(Some(&chosen)).unwrap_err().to_string();
+        assert!(refused.starts_with("Another stack is running with the data folder"), "{refused}");
+        drop(first);
+        // The file is still there, as after a crash, and nobody holds it.
+        assert!(chosen.join(LOCK).exists());
+        DataFolder::open(Some(&chosen)).unwrap();
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn nobody_else_on_the_machine_can_read_a_data_folder() {
+        use std::os::unix::fs::PermissionsExt;
+        let place = DataFolder::open(None).unwrap();
+        let kept = DataFolder::open(Some(&place.path().join("kept"))).unwrap();
+        let mode = |path: &Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
+        assert_eq!((mode(place.path()), mode(kept.path()), mode(&kept.path().join(LOCK))), (0o700, 0o700, 0o600));
     }
 }

@@ -146,7 +146,7 @@ impl Drop for Running {
 }
 
 /// The running stack on this machine looks after approved loads by itself: see `run.rs`.
-struct NoMessageNeeded;
+pub(crate) struct NoMessageNeeded;
 
 impl Deliver for NoMessageNeeded {
     fn send(&self, _: Vec<String>) -> Sending<'_> {
@@ -164,6 +164,20 @@ struct Place {
     sources: Option<PathBuf>,
 }
 
+/// Clients of the stack that is running with a data folder, and the folder of its definitions where it was given one.
+pub(crate) fn running(data: &Path) -> Result<(Clients, Option<PathBuf>), LoadsError> {
+    let not_running = || LoadsError::NotRunning(data.to_owned());
+    let note = std::fs::read(data.join(RUNNING)).map_err(|_| not_running())?;
+    let addresses: Addresses = serde_json::from_slice(&note).map_err(|_| not_running())?;
+    let clients = Clients::local(&Endpoints {
+        dynamodb: addresses.dynamodb,
+        s3: addresses.s3,
+        access_key_id: s3::ACCESS_KEY.to_owned(),
+        secret_access_key: s3::SECRET_KEY.to_owned(),
+    });
+    Ok((clients, addresses.sources))
+}
+
 impl Place {
     async fn find(data: Option<&Path>) -> Result<Self, LoadsError> {
         let Some(data) = data else {
@@ -174,16 +188,8 @@ impl Place {
             let clients = Clients::of_operator().await;
             return Ok(Self::of(clients, &names, false, None));
         };
-        let not_running = || LoadsError::NotRunning(data.to_owned());
-        let note = std::fs::read(data.join(RUNNING)).map_err(|_| not_running())?;
-        let addresses: Addresses = serde_json::from_slice(&note).map_err(|_| not_running())?;
-        let clients = Clients::local(&Endpoints {
-            dynamodb: addresses.dynamodb,
-            s3: addresses.s3,
-            access_key_id: s3::ACCESS_KEY.to_owned(),
-            secret_access_key: s3::SECRET_KEY.to_owned(),
-        });
-        Ok(Self::of(clients, &Names::with_prefix(""), true, addresses.sources))
+        let (clients, sources) = running(data)?;
+        Ok(Self::of(clients, &Names::with_prefix(""), true, sources))
     }
 
     fn of(clients: Clients, names: &Names, local: bool, sources: Option<PathBuf>) -> Self {
@@ -243,6 +249,7 @@ impl Loads {
             for (position, load) in known.take(self.limit as usize).enumerate() {
                 if position == 0 {
                     writeln!(out, "{feed}")?;
+                    self.tell_feed(place, &feed, out).await?;
                 }
                 listed += 1;
                 let report = place.report(&feed, &load.load).await?;
@@ -261,6 +268,29 @@ impl Loads {
     }
 }
 
+impl Loads {
+    /// Where a feed is between two states: how many parts of the pending load are applied, who works on it, who waits.
+    async fn tell_feed(&self, place: &Place, name: &FeedName, out: &mut impl Write) -> Result<(), LoadsError> {
+        let (feed, now) = (loads::feed(&place.loads, name).await?, Timestamp::now());
+        if self.held {
+            return Ok(());
+        }
+        if let Some(pending) = &feed.pending {
+            let of: u32 = pending.staged.iter().map(|staged| staged.parts).sum();
+            let left = loads::parts_left(&place.loads, name, pending, of as usize).await?.len();
+            let stuck = if feed.is_stuck(now) { "; stuck, so the next file takes over" } else { "" };
+            writeln!(out, "  {} of {of} parts of {} are applied{stuck}", of as usize - left, pending.version.load)?;
+        }
+        if let Some(lease) = feed.lease.as_ref().filter(|lease| lease.until > now) {
+            writeln!(out, "  {} is being worked on", lease.load)?;
+        }
+        if !feed.waiting.is_empty() {
+            writeln!(out, "  {} more wait for their turn", feed.waiting.len())?;
+        }
+        Ok(())
+    }
+}
+
 /// A load in the words of the list.
 struct Told<'a> {
     load: &'a Load,
@@ -273,6 +303,9 @@ impl fmt::Display for Told<'_> {
         let file = load.upload.key.rsplit('/').next().unwrap_or_default();
         let minute = |time: Timestamp| time.strftime("%Y-%m-%d %H:%M UTC").to_string();
         writeln!(f, "  {:<10} {}  {file}, uploaded {}", state(load.state), load.load, minute(load.upload.at))?;
+        if !load.state.is_closed() {
+            writeln!(f, "      {} since {}", state_words(load.state), minute(load.since))?;
+        }
         if let Some(as_of) = load.as_of {
             writeln!(f, "      true in the source on {}", as_of.strftime("%Y-%m-%d"))?;
         }
@@ -283,6 +316,17 @@ impl fmt::Display for Told<'_> {
             }
         }
         Ok(())
+    }
+}
+
+/// What a load that has not ended is doing.
+fn state_words(state: LoadState) -> &'static str {
+    match state {
+        LoadState::Received => "being read and compared,",
+        LoadState::Waiting => "waiting for the file before it,",
+        LoadState::Held => "waiting for a person to decide,",
+        LoadState::Applying => "past its commit point: its changes are being applied,",
+        _ => "ended,",
     }
 }
 

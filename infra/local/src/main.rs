@@ -9,6 +9,7 @@ use fc_local::facts::Facts;
 use fc_local::linking::Link;
 use fc_local::loads::Loads;
 use fc_local::operator::{Check, Synth};
+use fc_local::reconcile::Reconcile;
 use fc_local::run::Local;
 use jiff::Timestamp;
 
@@ -34,6 +35,8 @@ enum Command {
     Link(Link),
     /// List what came of each source's latest files, and approve or reject one that is held.
     Loads(Loads),
+    /// Lay accepted manifests, records and people beside each other, and repair what does not agree.
+    Reconcile(Reconcile),
     /// Carry never-links and restrictions into a records table that was restored, before it serves.
     Facts(Facts),
     /// Make up a council and write its extract files.
@@ -50,6 +53,7 @@ fn main() -> ExitCode {
         Command::Check(check) => check.run(today, &mut out).map_err(|error| error.to_string()),
         Command::Link(link) => link.run(today, &mut out).map_err(|error| error.to_string()),
         Command::Loads(loads) => loads.run(&mut out).map_err(|error| error.to_string()),
+        Command::Reconcile(reconcile) => reconcile.run(&mut out).map_err(|error| error.to_string()),
         Command::Facts(facts) => facts.run(&mut out).map_err(|error| error.to_string()),
         Command::Synth(synth) => synth.run(today, &mut out).map_err(|error| error.to_string()),
         Command::Cost(cost) => cost.run(&mut out).map_err(|error| error.to_string()),

@@ -1,7 +1,7 @@
 //! The operator's commands that need no stack: check a definition or an extract, make a council. Linking is in
 //! [`linking`](crate::linking).
 
-use crate::definitions;
+use crate::{definitions, folder::without_ending};
 use clap::Args;
 use fc_model::{Date, SourceId};
 use fc_sources::{Definition, Definitions, Feed, FeedKind, FileError, Report};
@@ -42,6 +42,12 @@ pub enum OperatorError {
         /// What the operating system said.
         cause: io::Error,
     },
+    /// A file that is not there.
+    #[error("There is no file {}. Check the name, and the folder you are in.", .0.display())]
+    NoFile(PathBuf),
+    /// A folder in a file's place.
+    #[error("{} is a folder. Give one file; to load a folder of extracts: family-context local --extracts {}", .0.display(), .0.display())]
+    Folder(PathBuf),
     /// A file as a whole cannot be used.
     #[error("{}: {cause}", .path.display())]
     Extract {
@@ -95,9 +101,17 @@ impl Check {
             }
             return writeln!(out, "No mistakes found.").map_err(&stdout);
         };
-        let stem = file.file_stem().and_then(|stem| stem.to_str()).unwrap_or_default();
+        // Before anything is made of its name: a mistyped one names no source either.
+        if file.is_dir() {
+            return Err(OperatorError::Folder(file.clone()));
+        }
+        let input = File::open(file).map_err(|cause| match cause.kind() {
+            io::ErrorKind::NotFound => OperatorError::NoFile(file.clone()),
+            _ => file_error(file)(cause),
+        })?;
+        let name = file.file_name().unwrap_or_default().to_string_lossy().to_lowercase();
+        let stem = without_ending(&name).unwrap_or(&name);
         let (_, feed) = feed_of(&definitions, self.source.as_deref().unwrap_or(stem))?;
-        let input = File::open(file).map_err(file_error(file))?;
         let extract = |cause| OperatorError::Extract { path: file.clone(), cause };
         let report = Report::of(feed, input, today).map_err(extract)?;
         if self.json {

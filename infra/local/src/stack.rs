@@ -1,6 +1,7 @@
 //! The functions and what stands in for the services round them, started together.
 
-use std::path::PathBuf;
+use std::io::Write;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -18,7 +19,7 @@ use tokio::sync::mpsc;
 use crate::edge::{Functions, TokenCheck};
 use crate::issuer::{Client, Issuer, Lifetimes};
 use crate::queue::{Answer, LocalQueue, Rules, all_quiet};
-use crate::{DataFolder, StartError, address, definitions, dynamo, edge, issuer, listen, s3};
+use crate::{DataFolder, StartError, address, definitions, dynamo, edge, issuer, listen, private_file, s3};
 
 /// The API's name in access tokens.
 pub const API_AUDIENCE: &str = "api://family-context";
@@ -101,7 +102,7 @@ impl Stack {
         });
         fc_store::schema::create_tables(&clients, &names).await?;
         fc_store::schema::create_buckets(&clients, &names).await?;
-        let store = Store::new(&clients, &names, hashing_secret(&data)?);
+        let store = Store::new(&clients, &names, hashing_secret(data.path())?);
 
         let sign_in = listen_near(options.port, sign_in).await?;
         let (page_url, issuer_url) = (address(&page)?, address(&sign_in)?);
@@ -253,15 +254,16 @@ async fn listen_near(page: u16, wanted: Option<u16>) -> Result<TcpListener, Star
 }
 
 /// The secret of this data folder, made at its first use: kept data is found again only with the same one.
-fn hashing_secret(data: &DataFolder) -> Result<HandleKey, StartError> {
-    let path = data.path().join("hashing-secret");
+pub(crate) fn hashing_secret(data: &Path) -> Result<HandleKey, StartError> {
+    let path = data.join("hashing-secret");
     let unusable = |reason: String| StartError::Secret { path: path.clone(), reason };
     let secret = match std::fs::read(&path) {
         Ok(secret) => secret,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
             let mut secret = [0; 32];
             aws_lc_rs::rand::fill(&mut secret).map_err(|error| unusable(error.to_string()))?;
-            std::fs::write(&path, secret).map_err(|error| unusable(error.to_string()))?;
+            let written = private_file().create_new(true).open(&path).and_then(|mut file| file.write_all(&secret));
+            written.map_err(|error| unusable(error.to_string()))?;
             secret.to_vec()
         }
         Err(error) => return Err(unusable(error.to_string())),
@@ -277,14 +279,24 @@ mod tests {
     fn kept_data_is_found_again_because_the_secret_is_kept_with_it() {
         let place = DataFolder::open(None).unwrap();
         let kept = DataFolder::open(Some(&place.path().join("kept"))).unwrap();
-        let first = hashing_secret(&kept).unwrap();
-        assert_eq!(hashing_secret(&kept).unwrap().hash("test", "x"), first.hash("test", "x"));
+        let first = hashing_secret(kept.path()).unwrap();
+        assert_eq!(hashing_secret(kept.path()).unwrap().hash("test", "x"), first.hash("test", "x"));
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn the_secret_is_for_its_owner_alone() {
+        use std::os::unix::fs::PermissionsExt;
+        let place = DataFolder::open(None).unwrap();
+        hashing_secret(place.path()).unwrap();
+        let about = std::fs::metadata(place.path().join("hashing-secret")).unwrap();
+        assert_eq!((about.permissions().mode() & 0o777, about.len()), (0o600, 32));
     }
 
     #[test]
     fn two_data_folders_have_two_secrets() {
         let (one, two) = (DataFolder::open(None).unwrap(), DataFolder::open(None).unwrap());
-        let hash = |data| hashing_secret(data).unwrap().hash("test", "x");
+        let hash = |data: &DataFolder| hashing_secret(data.path()).unwrap().hash("test", "x");
         assert_ne!(hash(&one), hash(&two));
     }
 }

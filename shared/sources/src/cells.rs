@@ -1,17 +1,22 @@
 //! What is in a cell, once typing and spreadsheets are taken out of it. Repairs only what can mean one thing.
 
+use crate::workbook::LINE_BREAK;
 use std::borrow::Cow;
 
-/// Trims a cell, and takes out what no value has: zero bytes, control characters, the `="..."` that keeps a spreadsheet
-/// from reading a number, and no-break spaces. Line breaks stay when `lines` asks for them.
+/// What a spreadsheet takes for the beginning of a formula. [`Mend`](crate::Mend) puts an apostrophe before it.
+pub(crate) const ACTIVE: [char; 6] = ['=', '+', '-', '@', '\t', '\r'];
+
+/// Trims a cell, and takes out what no value has: zero bytes, control characters, no-break spaces, the `="..."` that keeps
+/// a spreadsheet from reading a number, and the apostrophe that keeps it from reading a formula. Line breaks stay when `lines` asks for them.
 pub(crate) fn cleaned(text: &str, lines: bool) -> String {
     let text = text.trim();
     let text = text.strip_prefix("=\"").and_then(|rest| rest.strip_suffix('"')).unwrap_or(text);
+    let text = text.strip_prefix('\'').filter(|rest| rest.starts_with(ACTIVE)).unwrap_or(text);
     let mut out = String::with_capacity(text.len());
     for c in text.chars() {
         match c {
-            '\n' if lines => out.push('\n'),
-            '\r' | '\n' | '\t' | '\u{a0}' | '\u{2007}' | '\u{202f}' => out.push(' '),
+            '\n' | LINE_BREAK if lines => out.push('\n'),
+            '\r' | '\n' | LINE_BREAK | '\t' | '\u{a0}' | '\u{2007}' | '\u{202f}' => out.push(' '),
             '\u{feff}' | '\u{200b}' | '\u{fffd}' => {}
             c if c.is_control() => {}
             c => out.push(c),

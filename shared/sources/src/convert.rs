@@ -3,10 +3,11 @@
 use crate::{
     Current, Entry, Feed, FeedKind, Field, Reader, Reason, Row,
     cells::{has_lost_digits, is_no_value, without_decimals, yes_or_no},
-    dates::{OLDEST_AGE, Of},
+    dates::{DateFormat, OLDEST_AGE, Of},
     definition::{FactMapping, Mapping, Mode, folded_code},
     extract::{CellProblem, FactPlaces, Header, Places},
     names::{self, is_placeholder, surname_of, whole},
+    packed::Packing,
     places,
 };
 use fc_model::{
@@ -14,7 +15,7 @@ use fc_model::{
     NameKind, NhsNumber, PartialDate, Phone, Protection, Relationship, Sex, Staff, StaffId, Upn, Uprn, fold,
 };
 use jiff::ToSpan;
-use std::io::Read;
+use std::{collections::HashMap, io::Read};
 
 /// Longest record id we take: systems use up to 48 characters.
 const LONGEST_ID: usize = 64;
@@ -49,82 +50,31 @@ struct Cells<'a> {
     cells: &'a [String],
     line: u64,
     today: Date,
+    /// From a workbook, whose dates are dates and were written as ISO 8601 says.
+    sheet: bool,
     problems: Vec<CellProblem>,
 }
 
 impl<R: Read> Reader<'_, R> {
     pub(crate) fn convert(&mut self, line: u64, cells: &[String], problems: Vec<CellProblem>) -> Row {
         let feed = self.feed;
-        let mut row = Cells { feed, header: &self.header, cells, line, today: self.today, problems };
-        let id = match row.record_id(Field::RecordId) {
-            Ok(id) => id,
-            Err(reason) => {
-                let column = row.column_of(Field::RecordId);
-                return Row::Rejected { line, id: None, column, reason, problems: row.problems };
+        let sheet = self.packing == Packing::Workbook;
+        let mut row = Cells { feed, header: &self.header, cells, line, today: self.today, sheet, problems };
+        match row.records(&mut self.families) {
+            Ok(records) => Row::Used { line, records, problems: row.problems },
+            Err(Unusable { id, at, reason }) => {
+                let (column, cells) = (row.column_of(at), row.agreed());
+                Row::Rejected { line, id, column, reason, cells, problems: row.problems }
             }
-        };
-        if row.is_deleted() {
-            return Row::Used { line, records: vec![(id, Entry::Gone)], problems: row.problems };
         }
-        let records = match feed.kind {
-            FeedKind::Staff => {
-                let staff = row.staff(&id);
-                vec![(id, Entry::Present(Content::Staff(Box::new(staff))))]
-            }
-            FeedKind::Relationships => {
-                let related = if feed.maps(Field::FamilyId) {
-                    let Some(family) = row.text(Field::FamilyId) else {
-                        let column = row.column_of(Field::FamilyId);
-                        return Row::Rejected {
-                            line,
-                            id: Some(id),
-                            column,
-                            reason: Reason::NobodyRelated,
-                            problems: row.problems,
-                        };
-                    };
-                    let members = self.families.entry(family).or_default();
-                    let others: Vec<String> = members.iter().filter(|other| **other != id).cloned().collect();
-                    if !members.contains(&id) && members.len() < LARGEST_FAMILY {
-                        members.push(id.clone());
-                    }
-                    others
-                } else {
-                    match row.record_id(Field::RelatedId) {
-                        Ok(related) if related != id => vec![related],
-                        _ => {
-                            let column = row.column_of(Field::RelatedId);
-                            return Row::Rejected {
-                                line,
-                                id: Some(id),
-                                column,
-                                reason: Reason::NobodyRelated,
-                                problems: row.problems,
-                            };
-                        }
-                    }
-                };
-                row.relationships(&id, &related)
-            }
-            _ => {
-                let details = row.details();
-                if feed.kind == FeedKind::People && names_nobody(&details) {
-                    let named =
-                        [Field::Surname, Field::FullName, Field::Forename].into_iter().find(|field| feed.maps(*field));
-                    let column = row.column_of(named.unwrap_or(Field::Surname));
-                    return Row::Rejected {
-                        line,
-                        id: Some(id),
-                        column,
-                        reason: Reason::NobodyToName,
-                        problems: row.problems,
-                    };
-                }
-                vec![(id, Entry::Present(Content::Person(Box::new(details))))]
-            }
-        };
-        Row::Used { line, records, problems: row.problems }
     }
+}
+
+/// Why a row gives no record: the record id, when that much could be read, and the field at fault.
+struct Unusable {
+    id: Option<String>,
+    at: Field,
+    reason: Reason,
 }
 
 fn names_nobody(details: &Details) -> bool {
@@ -137,6 +87,80 @@ fn names_nobody(details: &Details) -> bool {
 }
 
 impl Cells<'_> {
+    fn records(&mut self, families: &mut HashMap<String, Vec<String>>) -> Result<Vec<(String, Entry)>, Unusable> {
+        let unusable = |at| move |reason| Unusable { id: None, at, reason };
+        let id = self.record_id(Field::RecordId).map_err(unusable(Field::RecordId))?;
+        if self.is_deleted() {
+            return Ok(vec![(id, Entry::Gone)]);
+        }
+        let nobody = |at, reason| Unusable { id: Some(id.clone()), at, reason };
+        let records = match self.feed.kind {
+            FeedKind::Staff => {
+                let staff = self.staff(&id);
+                vec![(id, Entry::Present(Content::Staff(Box::new(staff))))]
+            }
+            FeedKind::Relationships => {
+                let related = if self.feed.maps(Field::FamilyId) {
+                    let Some(family) = self.text(Field::FamilyId) else {
+                        return Err(nobody(Field::FamilyId, Reason::NobodyRelated));
+                    };
+                    let members = families.entry(family).or_default();
+                    let others: Vec<String> = members.iter().filter(|other| **other != id).cloned().collect();
+                    if !members.contains(&id) && members.len() < LARGEST_FAMILY {
+                        members.push(id.clone());
+                    }
+                    others
+                } else {
+                    match self.record_id(Field::RelatedId) {
+                        Ok(related) if related != id => vec![related],
+                        _ => return Err(nobody(Field::RelatedId, Reason::NobodyRelated)),
+                    }
+                };
+                self.relationships(&id, &related)
+            }
+            kind => {
+                let details = self.details();
+                if kind == FeedKind::People && names_nobody(&details) {
+                    let named = [Field::Surname, Field::FullName, Field::Forename];
+                    let named = named.into_iter().find(|field| self.feed.maps(*field));
+                    return Err(nobody(named.unwrap_or(Field::Surname), Reason::NobodyToName));
+                }
+                vec![(id, Entry::Present(Content::Person(Box::new(details))))]
+            }
+        };
+        Ok(records)
+    }
+
+    /// The agreed cells as they were, for the source's owner to mend. A workbook's dates become dates as declared, for
+    /// what is mended is CSV.
+    fn agreed(&self) -> Vec<String> {
+        let cell = |place: &usize| {
+            let cell = self.cells.get(*place).map_or("", String::as_str);
+            let date = self.sheet.then(|| DateFormat::iso().read(cell, Of::Any, self.today)).flatten();
+            let declared = || self.feed.date_formats(self.header, *place);
+            match date.and_then(PartialDate::whole).zip(declared().and_then(<[_]>::first)) {
+                Some((date, format)) => format.write(date),
+                None => cell.to_owned(),
+            }
+        };
+        self.header.agreed.iter().map(cell).collect()
+    }
+
+    /// A date as one of the declared formats; a workbook's dates are dates.
+    fn read_date(&self, text: &str, formats: &[DateFormat], of: Of) -> Result<PartialDate, Reason> {
+        let declared = formats.iter().find_map(|format| format.read(text, of, self.today));
+        let date = declared.or_else(|| self.sheet.then(|| DateFormat::iso().read(text, of, self.today)).flatten());
+        date.ok_or_else(|| {
+            if has_lost_digits(text) {
+                Reason::LostDigits
+            } else if DateFormat::serial().read(text, of, self.today).is_some_and(|date| date.year() >= 1920) {
+                Reason::SerialDate
+            } else {
+                Reason::NotADate
+            }
+        })
+    }
+
     fn column_name(&self, places: &Places, otherwise: &str) -> String {
         let place = places.iter().flatten().next();
         place.map_or_else(|| otherwise.to_owned(), |i| self.header.names[*i].clone())
@@ -205,13 +229,18 @@ impl Cells<'_> {
             (None, false) => vec![texts.join(&mapping.join)],
         };
         let many_lines = matches!(field, Field::Address | Field::PreviousAddresses);
-        let parts = parts
+        let parts: Vec<String> = parts
             .into_iter()
             .map(|part| {
                 if many_lines { part.trim().to_owned() } else { part.split_whitespace().collect::<Vec<_>>().join(" ") }
             })
             .filter(|part| if keeps_dashes { !part.is_empty() } else { !is_no_value(part) })
             .collect();
+        let many = parts.len();
+        let parts: Vec<String> = parts.into_iter().filter(|part| !part.starts_with('=')).collect();
+        if parts.len() < many {
+            self.problem(field, Reason::Formula);
+        }
         if unknown > 0 {
             self.problem(field, Reason::UnknownCode);
         }
@@ -275,19 +304,19 @@ impl Cells<'_> {
     fn partial_date(&mut self, field: Field, of: Of) -> Option<PartialDate> {
         let text = self.text(field)?;
         let (mapping, _) = self.mapping(field)?;
-        let date = mapping.dates.iter().find_map(|format| format.read(&text, of, self.today));
+        let date = self.read_date(&text, &mapping.dates, of);
         match date {
-            None => self.problem(field, if has_lost_digits(&text) { Reason::LostDigits } else { Reason::NotADate }),
-            Some(date) if date.is_placeholder() => {
+            Err(reason) => self.problem(field, reason),
+            Ok(date) if date.is_placeholder() => {
                 // 31/12/9999 in an end date means "no end": nothing to tell.
                 if date.year() < 2099 {
                     self.problem(field, Reason::PlaceholderDate);
                 }
                 return None;
             }
-            Some(_) => {}
+            Ok(_) => {}
         }
-        date
+        date.ok()
     }
 
     fn date(&mut self, field: Field) -> Option<Date> {
@@ -705,10 +734,13 @@ impl Cells<'_> {
     fn day_of(&mut self, mapping: &FactMapping, places: &FactPlaces) -> Option<Date> {
         let text = places.date.and_then(|i| self.cells.get(i)).filter(|text| !is_no_value(text))?;
         let formats = mapping.date.as_ref().map(|date| date.dates.as_slice()).unwrap_or_default();
-        let on = formats.iter().find_map(|format| format.read(text, Of::Any, self.today));
-        if on.is_none() {
-            self.fact_problem(&vec![places.date], Reason::NotADate);
-        }
+        let on = match self.read_date(text, formats, Of::Any) {
+            Ok(on) => Some(on),
+            Err(reason) => {
+                self.fact_problem(&vec![places.date], reason);
+                None
+            }
+        };
         on.filter(|date| !date.is_placeholder()).map(PartialDate::earliest)
     }
 

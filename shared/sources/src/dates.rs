@@ -32,6 +32,8 @@ enum Part {
     Year,
     ShortYear,
     Sign(char),
+    /// A spreadsheet's number of a day, which says all three.
+    Serial,
 }
 
 /// A declared date format.
@@ -51,11 +53,26 @@ pub(crate) enum Of {
 }
 
 impl DateFormat {
-    /// Reads a format: `dd`, `mm`, `Mon` (a month's name), `yyyy`, `yy` and the signs between them.
+    /// As workbooks' dates are written on reading them.
+    pub(crate) fn iso() -> Self {
+        use Part::{Day, Month, Sign, Year};
+        Self { parts: vec![Year, Sign('-'), Month, Sign('-'), Day], separated: true }
+    }
+
+    /// Days as spreadsheets count them.
+    pub(crate) fn serial() -> Self {
+        Self { parts: vec![Part::Serial], separated: false }
+    }
+
+    /// Reads a format: `dd`, `mm`, `Mon` (a month's name), `yyyy`, `yy` and the signs between them; or `serial`, the number
+    /// that a spreadsheet keeps of a day.
     ///
     /// # Errors
     /// When it has no year, a part twice, or a letter of no part.
     pub fn parse(text: &str) -> Result<Self, &'static str> {
+        if text.trim() == "serial" {
+            return Ok(Self::serial());
+        }
         let mut parts = Vec::new();
         let mut rest = text.trim();
         while let Some(first) = rest.chars().next() {
@@ -98,12 +115,33 @@ impl DateFormat {
         Ok(Self { parts, separated })
     }
 
+    /// Writes a date as this format says.
+    pub(crate) fn write(&self, date: Date) -> String {
+        let part = |part: &Part| match part {
+            Part::Day => format!("{:02}", date.day()),
+            Part::Month => format!("{:02}", date.month()),
+            Part::MonthName => month_name(date)[..3].to_owned(),
+            Part::Year => format!("{:04}", date.year()),
+            Part::ShortYear => format!("{:02}", date.year() % 100),
+            Part::Sign(sign) => sign.to_string(),
+            Part::Serial => {
+                let days = date.since(Date::constant(1899, 12, 30)).map(|span| span.get_days());
+                days.unwrap_or_default().to_string()
+            }
+        };
+        self.parts.iter().map(part).collect()
+    }
+
     /// Reads a date of this format; a time of day after it is ignored.
     pub(crate) fn read(&self, text: &str, of: Of, today: Date) -> Option<PartialDate> {
         let mut rest = text.trim();
         let (mut year, mut short, mut month, mut day) = (0_i16, None, None, None);
         for part in &self.parts {
             match part {
+                Part::Serial => {
+                    return serial_day(rest)
+                        .and_then(|day| PartialDate::new(day.year(), Some(day.month()), Some(day.day())).ok());
+                }
                 Part::Sign(sign) => rest = rest.strip_prefix(*sign)?,
                 Part::Year => (year, rest) = digits(rest, 4, 4)?,
                 Part::ShortYear => {
@@ -137,6 +175,16 @@ impl DateFormat {
         }
         PartialDate::new(year, month, day).ok()
     }
+}
+
+/// The day of a spreadsheet's number, 1 being 1 January 1900. The time of day behind the point is ignored. Spreadsheets
+/// count a 29 February 1900 that never was.
+fn serial_day(text: &str) -> Option<Date> {
+    let (days, time) = text.split_once('.').unwrap_or((text, ""));
+    let numeric = (1..=6).contains(&days.len()) && days.bytes().chain(time.bytes()).all(|byte| byte.is_ascii_digit());
+    let days: i32 = days.parse().ok().filter(|days| numeric && *days > 0)?;
+    let before = if days < 60 { Date::constant(1899, 12, 31) } else { Date::constant(1899, 12, 30) };
+    before.checked_add(days.days()).ok()
 }
 
 /// The year that a two-digit one most plausibly means: the latest that is not too far ahead. Nobody is born in the
@@ -174,8 +222,12 @@ fn is_time_of_day(text: &str) -> bool {
 /// A date as people in the United Kingdom write it: 3 March 2026.
 #[must_use]
 pub fn in_words(date: Date) -> String {
+    format!("{} {} {}", date.day(), month_name(date), date.year())
+}
+
+fn month_name(date: Date) -> String {
     let name = MONTHS[usize::try_from(date.month() - 1).unwrap_or_default()];
-    format!("{} {}{} {}", date.day(), name[..1].to_uppercase(), &name[1..], date.year())
+    format!("{}{}", name[..1].to_uppercase(), &name[1..])
 }
 
 #[cfg(test)]
@@ -228,6 +280,26 @@ mod tests {
         assert_eq!(read("dd-Mon-yy", "22-Feb-13", Of::Past).as_deref(), Some("2013-02-22"));
         assert_eq!(read("dd-Mon-yy", "01-Jun-26", Of::Past).as_deref(), Some("2026-06-01"), "an expected date");
         assert_eq!(read("dd-Mon-yy", "29-Feb-27", Of::Any), None, "no leap year");
+    }
+
+    #[test]
+    fn a_spreadsheets_day_number_is_read_where_it_is_declared() {
+        assert_eq!(read("serial", "44927", Of::Any).as_deref(), Some("2023-01-01"));
+        assert_eq!(read("serial", "44927.75", Of::Any).as_deref(), Some("2023-01-01"));
+        assert_eq!(read("serial", "59", Of::Any).as_deref(), Some("1900-02-28"));
+        assert_eq!(read("serial", "61", Of::Any).as_deref(), Some("1900-03-01"));
+        for text in ["0", "-1", "1e5", "12345678", "", "."] {
+            assert_eq!(read("serial", text, Of::Any), None, "{text}");
+        }
+        assert_eq!(read("dd/mm/yyyy", "44927", Of::Any), None, "never guessed");
+    }
+
+    #[test]
+    fn a_date_is_written_as_it_is_read() {
+        for format in ["dd/mm/yyyy", "yyyy-mm-dd", "yyyymmdd", "dd-Mon-yy", "dd.mm.yy", "serial"] {
+            let written = DateFormat::parse(format).unwrap().write(date(2017, 7, 7));
+            assert_eq!(read(format, &written, Of::Past).as_deref(), Some("2017-07-07"), "{format} {written}");
+        }
     }
 
     #[test]

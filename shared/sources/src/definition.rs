@@ -768,6 +768,8 @@ pub struct Feed {
     pub volatile: Vec<Field>,
     pub(crate) encoding: Option<Encoding>,
     pub(crate) delimiter: Option<u8>,
+    /// The sheet of a workbook; without it, the first.
+    pub(crate) sheet: Option<String>,
     pub(crate) columns: Vec<(Field, Mapping)>,
     pub(crate) facts: Vec<FactMapping>,
     pub(crate) inverse: BTreeMap<String, String>,
@@ -927,6 +929,7 @@ impl Feed {
             }
             known
         });
+        let sheet = section.text("sheet");
         let dates = read_dates(section, "dates");
         let shrink_limit = section.share("shrink_limit", SHRINK_LIMIT);
         let reject_limit = section.share("reject_limit", REJECT_LIMIT);
@@ -1054,6 +1057,7 @@ impl Feed {
             volatile,
             encoding,
             delimiter,
+            sheet,
             columns,
             facts: fact_mappings,
             inverse: inverse.into_iter().map(|(word, inverse, _)| (folded_code(&word), inverse)).collect(),

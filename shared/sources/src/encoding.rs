@@ -1,5 +1,6 @@
 //! From bytes to UTF-8 text: byte order marks, UTF-16, Windows-1252, and cells that were decoded wrongly before us.
 
+use crate::packed::{Packing, Unpacked};
 use encoding_rs::{Decoder, UTF_16BE, UTF_16LE, WINDOWS_1252};
 use std::{
     borrow::Cow,
@@ -8,9 +9,6 @@ use std::{
 
 /// How much of a file is looked at to find out its encoding and delimiter.
 pub(crate) const LOOK_AHEAD: usize = 64 * 1024;
-
-/// Longest record we read: a megabyte. Longer ones come from a quote mark that is never closed, or are no CSV.
-pub(crate) const LONGEST_RECORD: usize = 1024 * 1024;
 
 /// Raw bytes decoded at a time.
 const CHUNK: usize = 16 * 1024;
@@ -85,8 +83,9 @@ impl Encoding {
             (Self::Windows1252, _) | (_, Err(_)) => WINDOWS_1252.decode_without_bom_handling(cell).0,
             (_, Ok(text)) => Cow::Borrowed(text),
         };
+        // In a file of mixed encodings a cell may have been read wrongly twice.
         match mended(&text) {
-            Some(mended) => Cow::Owned(mended),
+            Some(once) => Cow::Owned(mended(&once).unwrap_or(once)),
             None => text,
         }
     }
@@ -105,22 +104,31 @@ fn mended(text: &str) -> Option<String> {
     std::str::from_utf8(&bytes).ok().map(str::to_owned)
 }
 
-/// A file as UTF-8 or single-byte text, with a budget of bytes for each record.
+/// A file that was opened: what it is, and its start as text.
+pub(crate) struct Opened<R> {
+    pub(crate) input: Input<R>,
+    pub(crate) encoding: Encoding,
+    pub(crate) packing: Packing,
+    pub(crate) start: Vec<u8>,
+}
+
+/// A file as UTF-8 or single-byte text.
 pub(crate) struct Input<R> {
     start: io::Cursor<Vec<u8>>,
-    rest: R,
+    rest: Unpacked<R>,
     decoder: Option<Decoder>,
     decoded: Vec<u8>,
     given: usize,
     ended: bool,
     after_return: bool,
-    pub(crate) budget: usize,
     pub(crate) last_byte: Option<u8>,
 }
 
 impl<R: Read> Input<R> {
-    /// Reads the start of a file and finds out its encoding.
-    pub(crate) fn open(mut file: R, declared: Option<Encoding>) -> io::Result<(Self, Encoding, Vec<u8>)> {
+    /// Reads the start of a file and finds out how it is packed and encoded.
+    pub(crate) fn open(file: R, declared: Option<Encoding>, sheet: Option<&str>) -> io::Result<Opened<R>> {
+        let (mut file, packing) = Unpacked::open(file, sheet)?;
+        let declared = if packing == Packing::Workbook { Some(Encoding::Utf8) } else { declared };
         let mut start = Vec::new();
         file.by_ref().take(LOOK_AHEAD as u64).read_to_end(&mut start)?;
         let (encoding, mark) = Encoding::of(&start, declared);
@@ -146,10 +154,9 @@ impl<R: Read> Input<R> {
             given: 0,
             ended: false,
             after_return: false,
-            budget: usize::MAX,
             last_byte: None,
         };
-        Ok((input, encoding, sample))
+        Ok(Opened { input, encoding, packing, start: sample })
     }
 
     fn read_raw(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
@@ -179,12 +186,7 @@ impl<R: Read> Input<R> {
 impl<R: Read> Read for Input<R> {
     /// Line ends of every kind become `\n`, so that line numbers are those an editor shows.
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        if self.budget == 0 {
-            return Err(io::Error::from(io::ErrorKind::FileTooLarge));
-        }
-        let most = buffer.len().min(self.budget);
         loop {
-            let buffer = &mut buffer[..most];
             let read = if self.decoder.is_some() { self.read_decoded(buffer)? } else { self.read_raw(buffer)? };
             let mut kept = 0;
             for at in 0..read {
@@ -197,7 +199,6 @@ impl<R: Read> Read for Input<R> {
                 kept += 1;
             }
             if kept > 0 || read == 0 {
-                self.budget -= kept;
                 if kept > 0 {
                     self.last_byte = Some(buffer[kept - 1]);
                 }

@@ -3,21 +3,35 @@
 use crate::{
     Feed, Field,
     cells::{cleaned, folded_header, is_totals_line},
+    dates::DateFormat,
     definition::Mapping,
-    encoding::{Encoding, Input, LONGEST_RECORD},
+    encoding::{Encoding, Input, Opened},
+    packed::{Packed, Packing},
+    records::{Next, Record, Records},
 };
 use fc_model::{Content, Date};
 use serde::Serialize;
 use std::{
-    collections::HashMap,
+    collections::{BTreeSet, HashMap, HashSet},
     io::{self, Read},
 };
 
 /// Delimiters that are tried when none is declared, or the declared one finds no column.
 const DELIMITERS: [u8; 4] = [b',', b';', b'\t', b'|'];
 
-/// Bytes the CSV reader takes ahead of the record it is in.
-const READ_AHEAD: usize = 8 * 1024;
+/// Headings told of one file.
+const MOST_HEADINGS: usize = 50;
+
+/// Longest heading that is told though the definition does not know it.
+const LONGEST_HEADING: usize = 40;
+
+/// Whether a text is short, without digits and of letters: a heading such as "Housing officer", and no cell of a file
+/// whose headings are missing that could say much of anybody.
+fn looks_like_a_heading(name: &str) -> bool {
+    name.chars().count() <= LONGEST_HEADING
+        && name.starts_with(char::is_alphabetic)
+        && name.chars().all(|c| c.is_alphabetic() || " _-/()&.".contains(c))
+}
 
 /// Why a whole file cannot be used. Holds names of columns, never values.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -25,6 +39,9 @@ pub enum FileError {
     /// There is nothing in it.
     #[error("The file is empty. Send it again; until then the last good extract stays in use.")]
     Empty,
+    /// It begins with something that is no line of headings.
+    #[error("The file does not begin with a line of column headings. Send it with them.")]
+    NoHeadings,
     /// Mandatory columns are not there.
     #[error("The file lacks the column {}. It has: {}. Send the file with its column headings, or add the new heading to the definition.", .missing.join(" and the column "), .found.join(", "))]
     MissingColumns {
@@ -38,14 +55,9 @@ pub enum FileError {
         "The heading {0} stands over two columns, and we cannot know which is meant. Send the file with each heading once."
     )]
     DuplicateColumn(String),
-    /// A record without an end.
-    #[error(
-        "The record that begins in line {line} is longer than a megabyte. A quote mark was probably opened there and never closed."
-    )]
-    RecordTooLong {
-        /// Line, from 1.
-        line: u64,
-    },
+    /// It is packed, and cannot be unpacked.
+    #[error(transparent)]
+    Packed(#[from] Packed),
     /// The file could not be read to its end.
     #[error("The file could not be read to its end ({0}). Send it again.")]
     Unreadable(io::ErrorKind),
@@ -61,6 +73,8 @@ pub enum Reason {
     UnusableRecordId,
     /// Rejected: a person with neither a name nor an identifier.
     NobodyToName,
+    /// Rejected: a record of more than a megabyte.
+    TooLong,
     /// Rejected: a relationship without the other person, or with oneself.
     NobodyRelated,
     /// Not a date of the declared formats.
@@ -71,6 +85,10 @@ pub enum Reason {
     ImpossibleDate,
     /// A spreadsheet turned the number into `4.86E+09`.
     LostDigits,
+    /// A spreadsheet's number of a day, where dates are declared otherwise.
+    SerialDate,
+    /// A formula, not a value.
+    Formula,
     /// A code the definition does not know.
     UnknownCode,
     /// Wrong number of characters.
@@ -101,11 +119,18 @@ impl Reason {
             Self::NoRecordId => "no record id",
             Self::UnusableRecordId => "record id is unusable",
             Self::NobodyToName => "neither a name nor an identifier",
+            Self::TooLong => {
+                "is longer than a megabyte, because a quote mark was opened and never closed; rows that follow it may be part of it"
+            }
             Self::NobodyRelated => "no other person",
             Self::NotADate => "is not a date of the declared formats",
             Self::PlaceholderDate => "is a placeholder date",
             Self::ImpossibleDate => "is a date that cannot be",
             Self::LostDigits => "lost its digits in a spreadsheet",
+            Self::SerialDate => {
+                "is a spreadsheet's day number; format the column as a date, or add \"serial\" to the definition's dates"
+            }
+            Self::Formula => "is a formula, not a value",
             Self::UnknownCode => "is a code the definition does not know",
             Self::WrongLength => "has the wrong length",
             Self::WrongCharacter => "has a character that does not belong",
@@ -182,6 +207,9 @@ pub enum Row {
         column: String,
         /// Why.
         reason: Reason,
+        /// Its cells under the agreed columns ([`Reader::agreed_columns`]), for its owner to mend; none of a record that
+        /// was given up.
+        cells: Vec<String>,
         /// Values that were blanked.
         problems: Vec<CellProblem>,
     },
@@ -197,6 +225,8 @@ pub(crate) struct Header {
     pub(crate) fields: Vec<Places>,
     pub(crate) facts: Vec<FactPlaces>,
     pub(crate) deleted: Option<usize>,
+    /// The columns that are read, as they stand in the file.
+    pub(crate) agreed: Vec<usize>,
 }
 
 /// Where the parts of a fact stand.
@@ -219,10 +249,11 @@ pub struct Reader<'f, R> {
     pub(crate) encoding: Encoding,
     pub(crate) header: Header,
     pub(crate) families: HashMap<String, Vec<String>>,
-    csv: csv::Reader<Input<R>>,
-    record: csv::ByteRecord,
-    next_record: csv::ByteRecord,
-    ahead: Result<bool, FileError>,
+    pub(crate) packing: Packing,
+    records: Records<R>,
+    record: Record,
+    next_record: Record,
+    ahead: Result<Next, FileError>,
     delimiter: u8,
     cut_short: bool,
 }
@@ -233,15 +264,9 @@ impl Feed {
     /// # Errors
     /// When the file is empty, cannot be read, or its header lacks a mandatory column or has one twice.
     pub fn reader<R: Read>(&self, file: R, today: Date) -> Result<Reader<'_, R>, FileError> {
-        let unreadable = |error: io::Error| FileError::Unreadable(error.kind());
-        let (input, encoding, start) = Input::open(file, self.encoding).map_err(unreadable)?;
-        let delimiter = self.delimiter_of(&start, encoding);
-        let csv = csv::ReaderBuilder::new()
-            .has_headers(false)
-            .flexible(true)
-            .delimiter(delimiter)
-            .buffer_capacity(READ_AHEAD)
-            .from_reader(input);
+        let opened = Input::open(file, self.encoding, self.sheet.as_deref()).map_err(unreadable)?;
+        let Opened { input, encoding, packing, start } = opened;
+        let delimiter = if packing == Packing::Workbook { b',' } else { self.delimiter_of(&start, encoding) };
         let mut reader = Reader {
             feed: self,
             today,
@@ -252,18 +277,22 @@ impl Feed {
                 fields: Vec::new(),
                 facts: Vec::new(),
                 deleted: None,
+                agreed: Vec::new(),
             },
             families: HashMap::new(),
-            csv,
-            record: csv::ByteRecord::new(),
-            next_record: csv::ByteRecord::new(),
-            ahead: Ok(false),
+            packing,
+            records: Records::new(input, delimiter),
+            record: Record::default(),
+            next_record: Record::default(),
+            ahead: Ok(Next::End),
             delimiter,
             cut_short: false,
         };
         loop {
-            if !reader.read_ahead()? {
-                return Err(FileError::Empty);
+            match reader.read_ahead()? {
+                Next::Record => {}
+                Next::End => return Err(FileError::Empty),
+                Next::TooLong => return Err(FileError::NoHeadings),
             }
             let names: Vec<String> =
                 reader.next_record.iter().map(|cell| cleaned(&encoding.text(cell), false)).collect();
@@ -333,13 +362,13 @@ impl Feed {
             // A file without its header would show a person's values here: what looks like data is not repeated.
             let looks_like_headings = fields.iter().flatten().any(Option::is_some);
             let found = if looks_like_headings {
-                names.iter().filter(|name| !name.is_empty()).cloned().collect()
+                self.told_headings(&names, |_| true)
             } else {
                 vec![format!("{} columns, none with a heading we know", names.len())]
             };
             return Err(FileError::MissingColumns { missing, found });
         }
-        let facts = self
+        let facts: Vec<FactPlaces> = self
             .facts
             .iter()
             .map(|fact| {
@@ -353,12 +382,59 @@ impl Feed {
             .collect::<Result<_, FileError>>()?;
         let deleted = match &self.mode {
             crate::Mode::Delta { deleted: Some((column, _)) } => match place(std::slice::from_ref(column))? {
-                None => return Err(FileError::MissingColumns { missing: vec![column.clone()], found: names }),
+                None => {
+                    let found = self.told_headings(&names, |_| true);
+                    return Err(FileError::MissingColumns { missing: vec![column.clone()], found });
+                }
                 found => found,
             },
             _ => None,
         };
-        Ok(Header { names, folded, fields, facts, deleted })
+        let in_facts = facts.iter().flat_map(FactPlaces::all);
+        let agreed = fields.iter().flatten().flatten().copied().chain(in_facts).chain(deleted);
+        let agreed = agreed.collect::<BTreeSet<_>>().into_iter().collect();
+        Ok(Header { names, folded, fields, facts, deleted, agreed })
+    }
+
+    /// Every heading that the definition reads, folded.
+    fn known_headings(&self) -> HashSet<String> {
+        let facts = self.facts.iter().flat_map(|fact| [Some(&fact.value), fact.which.as_ref(), fact.date.as_ref()]);
+        let mappings = self.columns.iter().map(|(_, mapping)| mapping).chain(facts.flatten());
+        let names = mappings.flat_map(|mapping| mapping.columns.iter().flatten());
+        let deleted = match &self.mode {
+            crate::Mode::Delta { deleted: Some((column, _)) } => Some(column),
+            _ => None,
+        };
+        names.chain(deleted).map(|name| folded_header(name)).collect()
+    }
+
+    /// The headings at the places asked for, as they may be told: those of the definition, and others that can be nothing
+    /// but headings. What may be somebody's name, number or address is told by its place alone.
+    fn told_headings(&self, names: &[String], asked: impl Fn(usize) -> bool) -> Vec<String> {
+        let known = self.known_headings();
+        let mut places = names.iter().enumerate().filter(|(place, name)| !name.is_empty() && asked(*place));
+        let told = places.by_ref().take(MOST_HEADINGS).map(|(place, name)| {
+            if looks_like_a_heading(name) || known.contains(&folded_header(name)) {
+                name.clone()
+            } else {
+                format!("column {}", place + 1)
+            }
+        });
+        let mut told: Vec<String> = told.collect();
+        let more = places.count();
+        if more > 0 {
+            told.push(format!("and {more} more"));
+        }
+        told
+    }
+
+    /// The date formats of the column at a place, when it holds dates.
+    pub(crate) fn date_formats(&self, header: &Header, place: usize) -> Option<&[DateFormat]> {
+        let fields = self.columns.iter().zip(&header.fields).filter(|((field, _), _)| field.is_date());
+        let mut fields = fields.filter(|(_, places)| places.contains(&Some(place))).map(|((_, mapping), _)| mapping);
+        let facts = self.facts.iter().zip(&header.facts).filter(|(_, places)| places.date == Some(place));
+        let mapping = fields.next().or_else(|| facts.filter_map(|(fact, _)| fact.date.as_ref()).next())?;
+        Some(&mapping.dates)
     }
 }
 
@@ -366,23 +442,13 @@ impl<R: Read> Reader<'_, R> {
     /// Headings that nothing was agreed about: their cells are never read.
     #[must_use]
     pub fn columns_ignored(&self) -> Vec<String> {
-        let used: Vec<usize> = self
-            .header
-            .fields
-            .iter()
-            .flatten()
-            .flatten()
-            .copied()
-            .chain(self.header.facts.iter().flat_map(FactPlaces::all))
-            .chain(self.header.deleted)
-            .collect();
-        self.header
-            .names
-            .iter()
-            .enumerate()
-            .filter(|(i, name)| !used.contains(i) && !name.is_empty())
-            .map(|(_, name)| name.clone())
-            .collect()
+        self.feed.told_headings(&self.header.names, |place| self.header.agreed.binary_search(&place).is_err())
+    }
+
+    /// Headings of the agreed columns that the file has: what [`Row::Rejected`] gives the cells of.
+    #[must_use]
+    pub fn agreed_columns(&self) -> Vec<&str> {
+        self.header.agreed.iter().map(|place| self.header.names[*place].as_str()).collect()
     }
 
     /// Columns of the definition that the file does not have, none of them mandatory.
@@ -417,7 +483,10 @@ impl<R: Read> Reader<'_, R> {
             b'\t' => "tabs",
             _ => "pipes",
         };
-        format!("{}, {delimiter}", self.encoding.name())
+        match self.packing {
+            Packing::Workbook => "Excel workbook".to_owned(),
+            packing => format!("{}{}, {delimiter}", packing.words(), self.encoding.name()),
+        }
     }
 
     /// Whether the file ended in the middle of its last row. Known once all rows are read.
@@ -426,20 +495,17 @@ impl<R: Read> Reader<'_, R> {
         self.cut_short
     }
 
-    fn read_ahead(&mut self) -> Result<bool, FileError> {
-        self.csv.get_mut().budget = LONGEST_RECORD + READ_AHEAD;
-        let line = self.csv.position().line();
-        self.csv.read_byte_record(&mut self.next_record).map_err(|error| match error.into_kind() {
-            csv::ErrorKind::Io(error) if error.kind() == io::ErrorKind::FileTooLarge => {
-                FileError::RecordTooLong { line }
-            }
-            csv::ErrorKind::Io(error) => FileError::Unreadable(error.kind()),
-            _ => FileError::Unreadable(io::ErrorKind::InvalidData),
-        })
+    fn read_ahead(&mut self) -> Result<Next, FileError> {
+        self.records.next(&mut self.next_record).map_err(unreadable)
+    }
+
+    fn too_long(&self) -> Row {
+        let (line, column) = (self.record.line, "(row)".to_owned());
+        Row::Rejected { line, id: None, column, reason: Reason::TooLong, cells: Vec::new(), problems: Vec::new() }
     }
 
     fn row(&mut self, last: bool) -> Row {
-        let line = self.record.position().map_or(0, csv::Position::line);
+        let line = self.record.line;
         let cells: Vec<String> = self.record.iter().map(|cell| cleaned(&self.encoding.text(cell), true)).collect();
         let filled: Vec<&str> = cells.iter().map(String::as_str).filter(|cell| !cell.is_empty()).collect();
         if filled.is_empty() {
@@ -460,10 +526,11 @@ impl<R: Read> Reader<'_, R> {
             problems.push(CellProblem { line, column: "(row)".into(), field: None, reason: Reason::TooManyCells });
         }
         let mut cells = cells;
-        let unfinished = self.csv.get_ref().last_byte.is_none_or(|byte| byte != b'\n');
+        let unfinished = !self.records.ends_with_a_line();
         if cells.len() < width && last && unfinished {
             self.cut_short = true;
-            let column = self.header.names[cells.len() - 1].clone();
+            let column = self.feed.told_headings(&self.header.names, |place| place == cells.len() - 1);
+            let column = column.into_iter().next().unwrap_or_else(|| "(row)".to_owned());
             if let Some(last) = cells.last_mut() {
                 last.clear();
             }
@@ -478,16 +545,20 @@ impl<R: Read> Iterator for Reader<'_, R> {
 
     fn next(&mut self) -> Option<Self::Item> {
         // One record ahead, to know which is the last.
-        match std::mem::replace(&mut self.ahead, Ok(false)) {
+        let read = match std::mem::replace(&mut self.ahead, Ok(Next::End)) {
             Err(error) => return Some(Err(error)),
-            Ok(false) => return None,
-            Ok(true) => {}
-        }
+            Ok(Next::End) => return None,
+            Ok(read) => read,
+        };
         std::mem::swap(&mut self.record, &mut self.next_record);
         self.ahead = self.read_ahead();
-        let last = matches!(self.ahead, Ok(false));
-        Some(Ok(self.row(last)))
+        let last = matches!(self.ahead, Ok(Next::End));
+        Some(Ok(if read == Next::TooLong { self.too_long() } else { self.row(last) }))
     }
+}
+
+fn unreadable(error: io::Error) -> FileError {
+    Packed::of(&error).map_or(FileError::Unreadable(error.kind()), FileError::Packed)
 }
 
 #[cfg(test)]

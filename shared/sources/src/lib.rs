@@ -23,9 +23,14 @@ pub mod words;
 mod cells;
 mod encoding;
 mod names;
+mod packed;
 mod places;
+mod records;
+mod workbook;
 
 pub mod extract;
+
+pub mod mend;
 
 mod convert;
 
@@ -40,6 +45,8 @@ pub use definition::{
 };
 pub use extract::{CellProblem, Entry, FileError, Reader, Reason, Row, Skip};
 pub use fields::Field;
+pub use mend::Mend;
+pub use packed::Packed;
 pub use problem::{Problem, Unusable};
 pub use report::Report;
 pub use words::Words;

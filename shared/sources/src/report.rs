@@ -134,7 +134,7 @@ impl Report {
                 }
             }
             Row::Skipped { reason, .. } => *self.skipped.entry(*reason).or_default() += 1,
-            Row::Rejected { line, id, column, reason, problems } => {
+            Row::Rejected { line, id, column, reason, problems, .. } => {
                 self.rejected += 1;
                 self.rejected_without_id += u64::from(id.is_none());
                 self.add_problems(problems);

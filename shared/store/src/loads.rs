@@ -693,6 +693,31 @@ pub async fn finish(
     Ok(finished)
 }
 
+/// Puts another manifest in place of that of an applied load, and forgets which file it came of, so that the same file is
+/// read again: for when the records are not as the manifest says. Returns whether it was done: not of a feed on which
+/// somebody works, nor of one that has gone on.
+///
+/// # Errors
+/// When the table fails.
+pub async fn doubt(
+    loads: &Table,
+    name: &FeedName,
+    load: &LoadId,
+    manifest: &str,
+    now: Timestamp,
+) -> Result<bool, StoreError> {
+    let is_done = |feed: &Feed| feed.applied.as_ref().is_some_and(|known| known.manifest.as_deref() == Some(manifest));
+    let change = |feed: Option<Feed>| {
+        let free = |feed: &Feed| feed.leased(now).is_none() && feed.pending.is_none() && !is_done(feed);
+        let Some(mut feed) = feed.filter(free) else { return Ok::<_, StoreError>(None) };
+        let Some(applied) = feed.applied.as_mut().filter(|applied| applied.load == *load) else { return Ok(None) };
+        (applied.manifest, applied.content) = (Some(manifest.to_owned()), String::new());
+        Ok(Some(feed))
+    };
+    let after = loads.update(&name.key(), change).await?;
+    Ok(after.as_ref().is_some_and(is_done))
+}
+
 /// What [`finish`] did.
 #[derive(Debug)]
 pub struct Finished {

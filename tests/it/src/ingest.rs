@@ -24,6 +24,7 @@ use std::{
 };
 
 mod faults;
+mod reports;
 
 use faults::Faults;
 
@@ -187,8 +188,8 @@ impl Council {
     }
 
     /// Uploads a file and hears of it, without anything being done yet.
-    async fn upload(&self, key: &str, text: &str) {
-        self.store.extracts.put(key, "text/csv", text.as_bytes().to_vec()).await.unwrap();
+    async fn upload(&self, key: &str, file: impl AsRef<[u8]>) {
+        self.store.extracts.put(key, "text/csv", file.as_ref().to_vec()).await.unwrap();
         let version = self.uploads.fetch_add(1, Ordering::Relaxed);
         self.wait(1);
         let (at, key) = (self.now(), key.replace(' ', "+"));
@@ -261,8 +262,8 @@ impl Council {
         panic!("the queues do not run empty: {:?}", self.own.take());
     }
 
-    async fn load(&self, key: &str, text: &str) -> Report {
-        self.upload(key, text).await;
+    async fn load(&self, key: &str, file: impl AsRef<[u8]>) -> Report {
+        self.upload(key, file).await;
         self.settle().await;
         self.latest_report(key).await
     }

@@ -51,3 +51,5 @@ mod binaries;
 
 #[cfg(test)]
 mod operator;
+#[cfg(test)]
+mod reconcile;

@@ -34,7 +34,7 @@ fn program(arguments: &[&str]) -> Command {
     let mut command = Command::new(program);
     command.args(arguments).current_dir(root()).stdin(Stdio::null()).kill_on_drop(true);
     // The machine's own settings must not lead a test to somebody's stack.
-    for name in ["TABLE_LOADS", "BUCKET_REPORTS", "QUEUE_INGEST"] {
+    for name in ["TABLE_RECORDS", "TABLE_LOADS", "BUCKET_REPORTS", "QUEUE_INGEST"] {
         command.env_remove(name);
     }
     command
@@ -147,6 +147,59 @@ async fn check_says_what_would_become_of_each_row_and_loads_nothing() {
     assert!(said.contains("This file would not be loaded as it is. 50.0% of its rows were rejected"), "{said}");
     let (fine, said) = run(&check).await;
     assert!(!fine && said.contains("There is no source \"october\". The sources are: adult_social_care,"), "{said}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn check_reads_packed_files_and_workbooks_as_they_will_be_read() {
+    let gallery = root().join("tests/data/files");
+    let sources = DataFolder::open(None).unwrap();
+    std::fs::copy(gallery.join("gallery.toml"), sources.path().join("gallery.toml")).unwrap();
+    for file in ["people.csv.gz", "one-file.zip", "utf-8.csv"] {
+        let file = gallery.join(file);
+        let check = ["check", "--sources", text(sources.path()), text(&file), "--source", "gallery"];
+        let (fine, said) = run(&check).await;
+        assert!(fine && said.contains("\n2 rows: 2 used, 0 skipped, 0 rejected\n"), "{said}");
+    }
+    let folder = DataFolder::open(None).unwrap();
+    let named = folder.path().join("Gallery.csv.gz");
+    std::fs::copy(gallery.join("people.csv.gz"), &named).unwrap();
+    let (fine, said) = run(&["check", "--sources", text(sources.path()), text(&named)]).await;
+    assert!(fine && said.starts_with("gallery, people (gzip, UTF-8, commas)\n"), "{said}");
+    let (fine, said) = run(&["check", text(&gallery.join("several-files.zip")), "--source", "housing"]).await;
+    assert!(!fine && said.contains("The .zip holds more than one file. Send each file by itself"), "{said}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_mistyped_file_or_folder_is_told_as_what_it_is() {
+    let folder = DataFolder::open(None).unwrap();
+    let gone = folder.path().join("hosing.csv");
+    let (fine, said) = run(&["check", text(&gone)]).await;
+    assert!(!fine && said.starts_with("There is no file ") && said.contains("Check the name"), "{said}");
+    let (fine, said) = run(&["check", text(folder.path())]).await;
+    assert!(!fine && said.contains(" is a folder. Give one file"), "{said}");
+    let (fine, said) = run(&["check", "--sources", text(folder.path())]).await;
+    assert!(!fine && said.contains("There is no source definition in this folder."), "{said}");
+    let (fine, said) = run(&["reconcile"]).await;
+    assert!(!fine && said.starts_with("Which stack? Give --data DIR"), "{said}");
+    let (fine, said) = run(&["reconcile", "--data", text(&gone)]).await;
+    assert!(!fine && said.starts_with("No stack is running with the data folder"), "{said}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_data_folder_is_one_stacks_and_a_crash_leaves_it_free() {
+    let folder = DataFolder::open(None).unwrap();
+    let kept = folder.path().join("kept");
+    let mut first = Running::start(&["--people", "20", "--data", text(&kept)]);
+    first.line("ready ").await;
+    let (fine, said) = run(&["local", "--port", "0", "--people", "20", "--data", text(&kept)]).await;
+    assert!(!fine && said.contains("Another stack is running with the data folder"), "{said}");
+    let (fine, said) = run(&["reconcile", "--data", text(&kept)]).await;
+    assert!(fine && said.ends_with("They agree.\n"), "{said}");
+    // Killed, so that nothing is tidied up.
+    first.stop().await;
+    let mut second = Running::start(&["--people", "20", "--data", text(&kept)]);
+    second.line("ready ").await;
+    second.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

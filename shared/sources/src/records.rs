@@ -1,0 +1,143 @@
+//! Records of delimited text, each with the line it begins on. One that has no end is given up, and the next line read on:
+//! a quote mark that nobody closed costs its own record and never the file.
+
+use crate::encoding::Input;
+use std::io::{self, Read};
+
+/// Longest record we read: a megabyte. Longer ones come from a quote mark that is never closed, or are no CSV.
+pub(crate) const LONGEST_RECORD: usize = 1024 * 1024;
+
+/// Bytes taken from the file at a time.
+const CHUNK: usize = 8 * 1024;
+
+/// One record's cells, in one piece of memory that is used again for the next record.
+#[derive(Default)]
+pub(crate) struct Record {
+    bytes: Vec<u8>,
+    ends: Vec<usize>,
+    cells: usize,
+    /// Line of the file where it begins, from 1.
+    pub(crate) line: u64,
+}
+
+impl Record {
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &[u8]> {
+        self.ends[..self.cells].iter().scan(0, |start, end| {
+            let cell = &self.bytes[*start..*end];
+            *start = *end;
+            Some(cell)
+        })
+    }
+}
+
+/// What came next in a file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Next {
+    Record,
+    /// A record that was given up.
+    TooLong,
+    End,
+}
+
+/// Reads records, never holding more than one.
+pub(crate) struct Records<R> {
+    input: Input<R>,
+    delimiter: u8,
+    parser: csv_core::Reader,
+    chunk: Vec<u8>,
+    at: usize,
+    filled: usize,
+    line: u64,
+}
+
+impl<R: Read> Records<R> {
+    pub(crate) fn new(input: Input<R>, delimiter: u8) -> Self {
+        let parser = parser(delimiter);
+        Self { input, delimiter, parser, chunk: vec![0; CHUNK], at: 0, filled: 0, line: 1 }
+    }
+
+    /// Whether the file ends with a line end: known at its end.
+    pub(crate) fn ends_with_a_line(&self) -> bool {
+        self.input.last_byte == Some(b'\n')
+    }
+
+    pub(crate) fn next(&mut self, record: &mut Record) -> io::Result<Next> {
+        // Empty lines are no records, as an editor shows them.
+        while self.fill()? && self.chunk[self.at] == b'\n' {
+            self.at += 1;
+            self.line += 1;
+        }
+        record.line = self.line;
+        (record.cells, record.bytes, record.ends) =
+            (0, resized(&mut record.bytes, CHUNK), resized(&mut record.ends, 64));
+        let (mut taken, mut written) = (0, 0);
+        loop {
+            let more = self.fill()?;
+            // Never more than the limit and one: then what is given up does not hang on how the bytes arrived.
+            let end = self.filled.min(self.at + (LONGEST_RECORD + 1 - taken));
+            if more && end == self.at {
+                self.give_up()?;
+                return Ok(Next::TooLong);
+            }
+            let input = &self.chunk[self.at..end];
+            let (state, read, wrote, ends) =
+                self.parser.read_record(input, &mut record.bytes[written..], &mut record.ends[record.cells..]);
+            self.line += input[..read].iter().filter(|byte| **byte == b'\n').count() as u64;
+            self.at += read;
+            taken += read;
+            written += wrote;
+            record.cells += ends;
+            match state {
+                csv_core::ReadRecordResult::InputEmpty => {}
+                csv_core::ReadRecordResult::OutputFull => record.bytes.resize(record.bytes.len() * 2, 0),
+                csv_core::ReadRecordResult::OutputEndsFull => record.ends.resize(record.ends.len() * 2, 0),
+                csv_core::ReadRecordResult::Record if taken > LONGEST_RECORD => return Ok(Next::TooLong),
+                csv_core::ReadRecordResult::Record => return Ok(Next::Record),
+                csv_core::ReadRecordResult::End => return Ok(Next::End),
+            }
+        }
+    }
+
+    /// Passes over the rest of the line, and begins anew: as if the quote mark had never been opened.
+    fn give_up(&mut self) -> io::Result<()> {
+        self.parser = parser(self.delimiter);
+        while self.fill()? {
+            let rest = &self.chunk[self.at..self.filled];
+            if let Some(end) = rest.iter().position(|byte| *byte == b'\n') {
+                self.at += end + 1;
+                self.line += 1;
+                break;
+            }
+            self.at = self.filled;
+        }
+        Ok(())
+    }
+
+    /// Whether there is anything left.
+    fn fill(&mut self) -> io::Result<bool> {
+        while self.at == self.filled {
+            self.filled = match self.input.read(&mut self.chunk) {
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                read => read?,
+            };
+            self.at = 0;
+            if self.filled == 0 {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+}
+
+fn parser(delimiter: u8) -> csv_core::Reader {
+    csv_core::ReaderBuilder::new().delimiter(delimiter).build()
+}
+
+/// The same memory, at least so large, and given back when one long record had made it larger than most need.
+fn resized<T: Clone + Default>(memory: &mut Vec<T>, least: usize) -> Vec<T> {
+    let mut memory = std::mem::take(memory);
+    if memory.len() < least || memory.len() > 64 * least {
+        memory = vec![T::default(); least];
+    }
+    memory
+}
