@@ -11,6 +11,8 @@ pub mod standard;
 
 pub mod block;
 
+mod spelling;
+
 pub mod compare;
 
 pub mod model;

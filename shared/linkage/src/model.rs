@@ -257,7 +257,7 @@ impl Model {
             ALL_FIELDS.map(|field| FieldEvidence { field, level: Level::Missing, weight: Weight::default() });
         let (mut strangers, mut family) = (0.0, 0.0);
         for (evidence, level) in fields.iter_mut().zip(levels) {
-            let row = self.row(evidence.field, level, &levels, forename.as_deref(), surname.as_deref());
+            let row = self.row(evidence.field, level, &levels, forename, surname);
             let against_strangers = (row.one_person / row.strangers).log2();
             strangers += against_strangers;
             family += (row.one_person / row.family).log2();
