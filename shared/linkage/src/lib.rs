@@ -31,7 +31,7 @@ pub use block::blocking_keys;
 pub use compare::{Comparison, Field, FieldEvidence, Level};
 pub use explain::explain;
 pub use facts::Facts;
-pub use link::{Linked, Subject, link, link_all};
+pub use link::{Linked, Step, Subject, link, link_all, link_step_by_step};
 pub use model::{Band, InvalidModel, Model, Weight};
 pub use quality::Quality;
 pub use resolve::{Decision, Edge, Member, Possible, Refusal, Resolution, Verdict, resolve};
