@@ -25,6 +25,7 @@ pub mod cost;
 pub mod definitions;
 pub mod dynamo;
 pub mod edge;
+pub mod explaining;
 pub mod facts;
 pub mod folder;
 pub mod issuer;
@@ -36,6 +37,7 @@ pub mod reconcile;
 pub mod run;
 pub mod s3;
 pub mod stack;
+mod steps;
 
 /// Why part of the local stack did not start. Each message says what to do about it.
 #[derive(Debug, thiserror::Error)]

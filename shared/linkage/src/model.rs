@@ -245,6 +245,16 @@ impl Model {
         }
     }
 
+    /// The weight from which a band begins; of the lowest band, the least there is.
+    #[must_use]
+    pub fn threshold(&self, band: Band) -> Weight {
+        match band {
+            Band::Linked => self.linked,
+            Band::Possible => self.possible,
+            Band::No => Weight::from_bits(f64::MIN),
+        }
+    }
+
     /// Compares two records. Symmetric.
     ///
     /// Strangers and members of one family are two ways of being different people. Surname, address and birth date are
@@ -257,7 +267,7 @@ impl Model {
             ALL_FIELDS.map(|field| FieldEvidence { field, level: Level::Missing, weight: Weight::default() });
         let (mut strangers, mut family) = (0.0, 0.0);
         for (evidence, level) in fields.iter_mut().zip(levels) {
-            let row = self.row(evidence.field, level, &levels, forename.as_deref(), surname.as_deref());
+            let row = self.row(evidence.field, level, &levels, forename, surname);
             let against_strangers = (row.one_person / row.strangers).log2();
             strangers += against_strangers;
             family += (row.one_person / row.family).log2();
