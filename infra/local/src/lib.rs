@@ -33,6 +33,7 @@ pub mod linking;
 pub mod loads;
 pub mod operator;
 pub mod queue;
+pub mod rebuild;
 pub mod reconcile;
 pub mod run;
 pub mod s3;

@@ -9,6 +9,7 @@ use fc_local::facts::Facts;
 use fc_local::linking::Link;
 use fc_local::loads::Loads;
 use fc_local::operator::{Check, Synth};
+use fc_local::rebuild::Rebuild;
 use fc_local::reconcile::Reconcile;
 use fc_local::run::Local;
 use jiff::Timestamp;
@@ -43,6 +44,8 @@ enum Command {
     Reconcile(Reconcile),
     /// Carry never-links and restrictions into a records table that was restored, before it serves.
     Facts(Facts),
+    /// After a new version: link every record again with its model, and mend each person that comes out otherwise.
+    Rebuild(Rebuild),
     /// Make up a council and write its extract files.
     Synth(Synth),
     /// Say what a council pays AWS a month, line by line.
@@ -59,6 +62,7 @@ fn main() -> ExitCode {
         Command::Loads(loads) => loads.run(&mut out).map_err(|error| error.to_string()),
         Command::Reconcile(reconcile) => reconcile.run(&mut out).map_err(|error| error.to_string()),
         Command::Facts(facts) => facts.run(&mut out).map_err(|error| error.to_string()),
+        Command::Rebuild(rebuild) => rebuild.run(&mut out).map_err(|error| error.to_string()),
         Command::Synth(synth) => synth.run(today, &mut out).map_err(|error| error.to_string()),
         Command::Cost(cost) => cost.run(&mut out).map_err(|error| error.to_string()),
     };

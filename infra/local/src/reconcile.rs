@@ -11,7 +11,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt;
 use std::io::{self, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use aws_sdk_dynamodb::error::DisplayErrorContext;
@@ -172,7 +172,7 @@ impl Reconcile {
     pub fn run(&self, out: &mut impl Write) -> Result<(), ReconcileError> {
         let runtime = tokio::runtime::Runtime::new().map_err(LoadsError::Runtime)?;
         runtime.block_on(async {
-            let (clients, store, sources) = self.place().await?;
+            let (clients, store, sources) = place(self.data.as_deref()).await?;
             let definitions = Arc::new(definitions::load(self.sources.as_deref().or(sources.as_deref()))?);
             let found = compare(&clients, &store, &definitions).await?;
             writeln!(
@@ -203,20 +203,21 @@ impl Reconcile {
             Ok(())
         })
     }
+}
 
-    async fn place(&self) -> Result<(Clients, Store, Option<PathBuf>), ReconcileError> {
-        if let Some(data) = &self.data {
-            let (clients, sources) = running(data)?;
-            let store = Store::new(&clients, &Names::with_prefix(""), stack::hashing_secret(data)?);
-            return Ok((clients, store, sources));
-        }
-        if Names::from_environment().records.is_empty() {
-            return Err(LoadsError::Where.into());
-        }
-        let clients = Clients::from_environment().await;
-        let store = Store::from_environment(&clients)?;
-        Ok((clients, store, None))
+/// The stack that is meant: its clients, its store, and where its definitions are if it says so.
+pub(crate) async fn place(data: Option<&Path>) -> Result<(Clients, Store, Option<PathBuf>), ReconcileError> {
+    if let Some(data) = data {
+        let (clients, sources) = running(data)?;
+        let store = Store::new(&clients, &Names::with_prefix(""), stack::hashing_secret(data)?);
+        return Ok((clients, store, sources));
     }
+    if Names::from_environment().records.is_empty() {
+        return Err(LoadsError::Where.into());
+    }
+    let clients = Clients::of_operator().await;
+    let store = Store::from_environment(&clients)?;
+    Ok((clients, store, None))
 }
 
 /// Lays everything beside each other. Changes nothing.
@@ -300,7 +301,7 @@ async fn accepted(
     Ok(feeds)
 }
 
-async fn manifest_of(store: &Store, key: Option<&str>) -> Result<Vec<Entry>, ReconcileError> {
+pub(crate) async fn manifest_of(store: &Store, key: Option<&str>) -> Result<Vec<Entry>, ReconcileError> {
     let Some(key) = key else { return Ok(Vec::new()) };
     let unreadable = || StoreError::Corrupt { place: "manifests".into(), reason: "no manifest" };
     Ok(manifest::read(&store.manifests.get(key).await?).ok_or_else(unreadable)?)
@@ -527,13 +528,7 @@ async fn confirm(
 /// When a table or bucket cannot be changed. What was repaired stays so.
 pub async fn repair(store: &Store, definitions: &Arc<Definitions>, found: &Findings) -> Result<(), ReconcileError> {
     doubt(store, definitions, found).await?;
-    let matching = Matching {
-        store: store.clone(),
-        definitions: Arc::clone(definitions),
-        model: Model::shipped().clone(),
-        ingest: Arc::new(NoMessageNeeded),
-        now: Arc::new(Timestamp::now),
-    };
+    let matching = worker(store, definitions);
     for ((drift, _), which) in &found.drift {
         match drift {
             Drift::Missing | Drift::Unaccepted | Drift::PartlyWithoutRecords => {}
@@ -552,6 +547,17 @@ pub async fn repair(store: &Store, definitions: &Arc<Definitions>, found: &Findi
         }
     }
     Ok(())
+}
+
+/// A worker of matching, for what an operator has it do.
+pub(crate) fn worker(store: &Store, definitions: &Arc<Definitions>) -> Matching {
+    Matching {
+        store: store.clone(),
+        definitions: Arc::clone(definitions),
+        model: Model::shipped().clone(),
+        ingest: Arc::new(NoMessageNeeded),
+        now: Arc::new(Timestamp::now),
+    }
 }
 
 /// Marks records as unknown in the manifests of their feeds.
