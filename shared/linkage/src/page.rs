@@ -151,7 +151,8 @@ main{max-width:50rem;margin:0 auto;padding:1rem}h1,h2{line-height:1.2}.records{o
 figure{margin:1rem 0}.wide{overflow-x:auto}.wide:focus-visible{outline:3px solid #0b0c0c;outline-offset:3px}\
 svg{display:block;min-width:36rem;width:100%;height:auto}\
 table{border-collapse:collapse;width:100%;margin:1rem 0 2rem}caption{text-align:left;font-weight:700}\
-th,td{text-align:left;vertical-align:top;padding:.3rem .5rem .3rem 0;border-bottom:1px solid #505a5f;overflow-wrap:anywhere}\
+th,td{text-align:left;vertical-align:top;padding:.3rem .5rem .3rem 0;border-bottom:1px solid #505a5f}\
+@media(max-width:40rem){th,td{overflow-wrap:anywhere}}\
 .n{text-align:right;white-space:nowrap}";
 
 fn page(title: &str, main: &str) -> String {

@@ -128,7 +128,8 @@ pub fn picture(model: &Model, comparison: &Comparison, id: &str) -> String {
         let _ = writeln!(
             svg,
             "<path d=\"M{at:.1} {y:.1}V{height}\" stroke=\"#505a5f\" stroke-dasharray=\"4 3\"/>\
-             <text x=\"{:.1}\" y=\"{y:.1}\" text-anchor=\"end\">{word} from here</text>",
+             <text x=\"{:.1}\" y=\"{y:.1}\" text-anchor=\"end\" paint-order=\"stroke\" stroke=\"#fff\" \
+             stroke-width=\"4\">{word} from here</text>",
             at - 4.0
         );
     }
