@@ -14,7 +14,7 @@ use std::{
 };
 
 /// Inputs of a run that is one of many tests.
-const INPUTS: u64 = 4_000;
+const INPUTS: u64 = 2_000;
 /// Longest input.
 const LONGEST: usize = 64 * 1024;
 /// What parsers stumble over.

@@ -130,7 +130,7 @@ fn no_value_makes_a_parser_panic_or_change_its_mind() {
         let taken = [
             steady(&text, NhsNumber::parse, |value| value.as_str().to_owned()),
             steady(&text, Upn::parse, |value| value.as_str().to_owned()),
-            steady(&text, Uprn::parse, ToString::to_string),
+            steady(&text, Uprn::parse, |value| u64::from(*value).to_string()),
             steady(&text, Postcode::parse, |value| value.as_str().to_owned()),
             steady(&text, Phone::parse, |value| value.as_str().to_owned()),
             steady(&text, Email::parse, |value| value.as_str().to_owned()),
