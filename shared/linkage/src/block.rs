@@ -58,14 +58,14 @@ pub fn blocking_keys(record: &Standard) -> Vec<String> {
 }
 
 /// The sounds of a record's names.
-struct Sounds {
+pub(crate) struct Sounds {
     initials: Vec<char>,
-    forenames: Vec<String>,
-    surnames: Vec<String>,
+    pub(crate) forenames: Vec<String>,
+    pub(crate) surnames: Vec<String>,
 }
 
 impl Sounds {
-    fn of(record: &Standard) -> Self {
+    pub(crate) fn of(record: &Standard) -> Self {
         let mut sounds = Self { initials: Vec::new(), forenames: Vec::new(), surnames: Vec::new() };
         for name in &record.names {
             for forename in name.forenames.iter().take(MOST_OF_EACH) {

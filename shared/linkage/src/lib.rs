@@ -13,6 +13,10 @@ pub mod block;
 
 pub mod compare;
 
+pub mod file;
+
+mod rows;
+
 pub mod model;
 
 pub mod facts;
@@ -25,12 +29,16 @@ pub mod link;
 
 pub mod quality;
 
+pub mod train;
+
 pub use block::blocking_keys;
 pub use compare::{Comparison, Field, FieldEvidence, Level};
 pub use explain::explain;
 pub use facts::Facts;
+pub use file::{InvalidModel, ModelFile};
 pub use link::{Linked, Subject, link, link_all};
-pub use model::{Band, InvalidModel, Model, Weight};
+pub use model::{Band, Model, Weight};
 pub use quality::Quality;
 pub use resolve::{Decision, Edge, Member, Possible, Refusal, Resolution, Verdict, resolve};
 pub use standard::Standard;
+pub use train::{Training, Untrainable, train};

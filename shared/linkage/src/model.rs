@@ -1,15 +1,13 @@
 //! The model: how much each agreement is worth, from a versioned file, never from the order in which records came.
 
 use crate::{
-    Comparison, Field, FieldEvidence, Level, Standard,
+    Comparison, Field, FieldEvidence, InvalidModel, Level, ModelFile, Standard,
     compare::{ALL_FIELDS, Agreement, FIELDS, agreement},
+    rows::{Rows, Shares},
 };
 use fc_model::nicknames;
 use serde::{Deserialize, Serialize};
-use std::{
-    collections::{BTreeMap, HashMap},
-    sync::OnceLock,
-};
+use std::{collections::HashMap, sync::OnceLock};
 
 /// Log2 odds in thousandths: exact in storage, and ordered.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -48,50 +46,8 @@ pub enum Band {
     Linked,
 }
 
-/// A model file that cannot be used.
-#[derive(Debug, thiserror::Error)]
-pub enum InvalidModel {
-    /// Not the JSON expected.
-    #[error("the model file cannot be read: {0}")]
-    Unreadable(#[from] serde_json::Error),
-    /// A level has no weights, or impossible ones.
-    #[error("the model file gives no usable m, u and family for {0}")]
-    Level(String),
-}
-
-/// The model file as written.
-#[derive(Deserialize)]
-struct File {
-    version: String,
-    prior: f64,
-    matches_a_record: f64,
-    family_share: f64,
-    linked: f64,
-    possible: f64,
-    unproven: f64,
-    margin: f64,
-    saturation: usize,
-    most_records: usize,
-    rare_surname: f64,
-    rare_forename: f64,
-    levels: BTreeMap<Field, BTreeMap<Level, [f64; 3]>>,
-    sex_when_forenames_agree: BTreeMap<Level, [f64; 3]>,
-    surnames: Vec<(f64, String)>,
-    forenames: Vec<(f64, String)>,
-}
-
-/// What a level is worth: how often one person, strangers and members of one family reach it.
-#[derive(Debug, Clone, Copy)]
-struct Row {
-    one_person: f64,
-    strangers: f64,
-    family: f64,
-}
-
 /// Of fewer records than this nothing is concluded.
 const FEWEST: usize = 1_000;
-
-const NEUTRAL: Row = Row { one_person: 1.0, strangers: 1.0, family: 1.0 };
 
 /// Weights, frequencies and thresholds.
 #[derive(Debug, Clone)]
@@ -100,6 +56,7 @@ pub struct Model {
     prior: f64,
     matches_a_record: f64,
     family_share: f64,
+    family_a_record: f64,
     linked: Weight,
     possible: Weight,
     /// The most that evidence of a kind that cannot link alone comes to.
@@ -109,40 +66,10 @@ pub struct Model {
     most_records: usize,
     rare_surname: f64,
     rare_forename: f64,
-    rows: [[Row; LEVELS]; FIELDS],
-    sex_when_forenames_agree: [Row; LEVELS],
+    rows: Rows,
     surnames: HashMap<String, f64>,
     forenames: HashMap<String, f64>,
 }
-
-const LEVELS: usize = 13;
-
-/// The levels that each field reaches; `Missing` is worth nothing everywhere.
-const REACHED: [(Field, &[Level]); FIELDS] = [
-    (
-        Field::Forename,
-        &[Level::Same, Level::Nickname, Level::Shared, Level::Close, Level::Initial, Level::Swapped, Level::Differ],
-    ),
-    (Field::Surname, &[Level::Same, Level::Shared, Level::Close, Level::Swapped, Level::Differ]),
-    (
-        Field::Birth,
-        &[
-            Level::Same,
-            Level::Shared,
-            Level::Close,
-            Level::Swapped,
-            Level::Partial,
-            Level::FirstOfJanuary,
-            Level::Expected,
-            Level::Differ,
-        ],
-    ),
-    (Field::Address, &[Level::Same, Level::Close, Level::Building, Level::Postcode, Level::Differ]),
-    (Field::Sex, &[Level::Same, Level::Differ]),
-    (Field::NhsNumber, &[Level::Same, Level::Close, Level::Differ]),
-    (Field::Upn, &[Level::Same, Level::Close, Level::Differ]),
-    (Field::Contact, &[Level::Same]),
-];
 
 static SHIPPED: &str = include_str!("../data/model.json");
 
@@ -165,30 +92,26 @@ impl Model {
     /// # Errors
     /// When it is not the JSON expected, or a level that can be reached has no usable weights.
     pub fn parse(json: &str) -> Result<Self, InvalidModel> {
-        let file: File = serde_json::from_str(json)?;
-        let mut rows = [[NEUTRAL; LEVELS]; FIELDS];
-        for (field, levels) in REACHED {
-            for level in levels {
-                let given = file.levels.get(&field).and_then(|given| given.get(level));
-                rows[field as usize][*level as usize] = row(given, || format!("{field:?} {level:?}"))?;
-            }
-        }
-        let mut sex = [NEUTRAL; LEVELS];
-        for level in [Level::Same, Level::Differ] {
-            sex[level as usize] =
-                row(file.sex_when_forenames_agree.get(&level), || format!("Sex {level:?} when forenames agree"))?;
-        }
-        let table = |tiers: Vec<(f64, String)>| -> HashMap<String, f64> {
-            let each = |(share, names): (f64, String)| {
-                names.split_whitespace().map(|name| (name.to_owned(), share)).collect::<Vec<_>>()
+        Self::of(&ModelFile::parse(json)?)
+    }
+
+    /// The model that a file describes.
+    ///
+    /// # Errors
+    /// When a level that can be reached has no usable weights.
+    pub fn of(file: &ModelFile) -> Result<Self, InvalidModel> {
+        let table = |tiers: &[(f64, String)]| -> HashMap<String, f64> {
+            let each = |(share, names): &(f64, String)| {
+                names.split_whitespace().map(|name| (name.to_owned(), *share)).collect::<Vec<_>>()
             };
-            tiers.into_iter().rev().flat_map(each).collect()
+            tiers.iter().rev().flat_map(each).collect()
         };
         Ok(Self {
-            version: file.version,
+            version: file.version.clone(),
             prior: file.prior,
             matches_a_record: file.matches_a_record,
             family_share: file.family_share,
+            family_a_record: file.family_a_record,
             linked: Weight::from_bits(file.linked),
             possible: Weight::from_bits(file.possible),
             unproven: file.unproven,
@@ -197,10 +120,9 @@ impl Model {
             most_records: file.most_records,
             rare_surname: file.rare_surname,
             rare_forename: file.rare_forename,
-            rows,
-            sex_when_forenames_agree: sex,
-            surnames: table(file.surnames),
-            forenames: table(file.forenames),
+            rows: Rows::of(file)?,
+            surnames: table(&file.surnames),
+            forenames: table(&file.forenames),
         })
     }
 
@@ -230,7 +152,12 @@ impl Model {
     /// two records drawn at random come to is the matches a record has, over the records there are.
     #[must_use]
     pub fn sized(&self, records: usize) -> Self {
-        Self { prior: (self.matches_a_record / (records.max(FEWEST) as f64)).log2(), ..self.clone() }
+        let records = records.max(FEWEST) as f64;
+        Self {
+            prior: (self.matches_a_record / records).log2(),
+            family_share: self.family_a_record / records,
+            ..self.clone()
+        }
     }
 
     /// The band of a weight. Pairs in [`Band::No`] need not be kept as edges.
@@ -256,8 +183,9 @@ impl Model {
         let mut fields =
             ALL_FIELDS.map(|field| FieldEvidence { field, level: Level::Missing, weight: Weight::default() });
         let (mut strangers, mut family) = (0.0, 0.0);
+        let shares = self.shares(forename.as_deref(), surname.as_deref());
         for (evidence, level) in fields.iter_mut().zip(levels) {
-            let row = self.row(evidence.field, level, &levels, forename.as_deref(), surname.as_deref());
+            let row = self.rows.row(evidence.field, level, &levels, shares);
             let against_strangers = (row.one_person / row.strangers).log2();
             strangers += against_strangers;
             family += (row.one_person / row.family).log2();
@@ -297,39 +225,9 @@ impl Model {
         denied || (another || name_alone) && !identified
     }
 
-    fn row(
-        &self,
-        field: Field,
-        level: Level,
-        levels: &[Level; FIELDS],
-        forename: Option<&str>,
-        surname: Option<&str>,
-    ) -> Row {
-        let row = self.rows[field as usize][level as usize];
-        match (field, level) {
-            (Field::Forename, Level::Same) => {
-                let share = self.forename_share(forename);
-                // A father names his son after himself whatever the name; beyond that relatives are like strangers.
-                Row { strangers: share, family: row.family + share, ..row }
-            }
-            (Field::Surname, Level::Same) => Row { strangers: self.surname_share(surname), ..row },
-            // A child expected under its mother's name is often given its father's.
-            (Field::Surname, Level::Differ)
-                if levels[Field::Birth as usize] == Level::Expected
-                    && levels[Field::Forename as usize] == Level::Missing =>
-            {
-                NEUTRAL
-            }
-            (Field::Surname, Level::Shared) => {
-                Row { strangers: row.strangers.max(2.0 * self.surname_share(surname)), ..row }
-            }
-            (Field::Sex, level)
-                if matches!(levels[Field::Forename as usize], Level::Same | Level::Nickname | Level::Close) =>
-            {
-                self.sex_when_forenames_agree[level as usize]
-            }
-            _ => row,
-        }
+    /// How common the names are that two records share.
+    pub(crate) fn shares(&self, forename: Option<&str>, surname: Option<&str>) -> Shares {
+        Shares { forename: self.forename_share(forename), surname: self.surname_share(surname) }
     }
 
     fn surname_share(&self, surname: Option<&str>) -> f64 {
@@ -352,23 +250,14 @@ impl Model {
         same_surname: Option<&str>,
     ) -> f64 {
         let levels = [Level::Missing; FIELDS];
+        let shares = self.shares(same_forename, same_surname);
         [(Field::Forename, forename), (Field::Surname, surname)]
             .into_iter()
             .map(|(field, level)| {
-                let row = self.row(field, level, &levels, same_forename, same_surname);
+                let row = self.rows.row(field, level, &levels, shares);
                 (row.one_person / row.strangers).log2()
             })
             .sum()
-    }
-}
-
-fn row(given: Option<&[f64; 3]>, what: impl Fn() -> String) -> Result<Row, InvalidModel> {
-    let usable = |share: &f64| *share > 0.0 && *share <= 1.0;
-    match given {
-        Some(shares @ [one_person, strangers, family]) if shares.iter().all(usable) => {
-            Ok(Row { one_person: *one_person, strangers: *strangers, family: *family })
-        }
-        _ => Err(InvalidModel::Level(what())),
     }
 }
 

@@ -1,0 +1,115 @@
+//! Rows: how often each level of a field is reached by one person's two records, by strangers and by relatives.
+
+use crate::{Field, InvalidModel, Level, ModelFile, compare::FIELDS};
+
+/// How often one person, strangers and members of one family reach a level: m, u, and u within a family.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct Row {
+    pub(crate) one_person: f64,
+    pub(crate) strangers: f64,
+    pub(crate) family: f64,
+}
+
+/// Says nothing for or against.
+pub(crate) const NEUTRAL: Row = Row { one_person: 1.0, strangers: 1.0, family: 1.0 };
+
+/// How many levels there are.
+pub(crate) const LEVELS: usize = 13;
+
+/// The levels that each field reaches, best first; `Missing` is worth nothing everywhere.
+pub(crate) const REACHED: [(Field, &[Level]); FIELDS] = [
+    (
+        Field::Forename,
+        &[Level::Same, Level::Nickname, Level::Shared, Level::Close, Level::Initial, Level::Swapped, Level::Differ],
+    ),
+    (Field::Surname, &[Level::Same, Level::Shared, Level::Close, Level::Swapped, Level::Differ]),
+    (
+        Field::Birth,
+        &[
+            Level::Same,
+            Level::Shared,
+            Level::Close,
+            Level::Swapped,
+            Level::Partial,
+            Level::FirstOfJanuary,
+            Level::Expected,
+            Level::Differ,
+        ],
+    ),
+    (Field::Address, &[Level::Same, Level::Close, Level::Building, Level::Postcode, Level::Differ]),
+    (Field::Sex, &[Level::Same, Level::Differ]),
+    (Field::NhsNumber, &[Level::Same, Level::Close, Level::Differ]),
+    (Field::Upn, &[Level::Same, Level::Close, Level::Differ]),
+    (Field::Contact, &[Level::Same]),
+];
+
+/// How common the names are that two records share.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct Shares {
+    pub(crate) forename: f64,
+    pub(crate) surname: f64,
+}
+
+/// The rows of a model.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Rows {
+    pub(crate) fields: [[Row; LEVELS]; FIELDS],
+    /// Whether people are of one sex is half said already by a forename that agrees.
+    pub(crate) sex_when_forenames_agree: [Row; LEVELS],
+}
+
+impl Rows {
+    /// Reads them from a file.
+    pub(crate) fn of(file: &ModelFile) -> Result<Self, InvalidModel> {
+        let mut rows = Self { fields: [[NEUTRAL; LEVELS]; FIELDS], sex_when_forenames_agree: [NEUTRAL; LEVELS] };
+        for (field, levels) in REACHED {
+            for level in levels {
+                let given = file.levels.get(&field).and_then(|given| given.get(level));
+                rows.fields[field as usize][*level as usize] = row(given, || format!("{field:?} {level:?}"))?;
+            }
+        }
+        for level in [Level::Same, Level::Differ] {
+            let given = file.sex_when_forenames_agree.get(&level);
+            rows.sex_when_forenames_agree[level as usize] =
+                row(given, || format!("Sex {level:?} when forenames agree"))?;
+        }
+        Ok(rows)
+    }
+
+    /// What a level is worth, where the other fields are at these levels.
+    pub(crate) fn row(&self, field: Field, level: Level, levels: &[Level; FIELDS], shares: Shares) -> Row {
+        let row = self.fields[field as usize][level as usize];
+        match (field, level) {
+            // A father names his son after himself whatever the name; beyond that relatives are like strangers.
+            (Field::Forename, Level::Same) => {
+                Row { strangers: shares.forename, family: row.family + shares.forename, ..row }
+            }
+            (Field::Surname, Level::Same) => Row { strangers: shares.surname, ..row },
+            // A child expected under its mother's name is often given its father's.
+            (Field::Surname, Level::Differ)
+                if levels[Field::Birth as usize] == Level::Expected
+                    && levels[Field::Forename as usize] == Level::Missing =>
+            {
+                NEUTRAL
+            }
+            (Field::Surname, Level::Shared) => Row { strangers: row.strangers.max(2.0 * shares.surname), ..row },
+            (Field::Sex, level) if forenames_agree(levels) => self.sex_when_forenames_agree[level as usize],
+            _ => row,
+        }
+    }
+}
+
+/// Whether forenames agree so far that both are of the same sex.
+pub(crate) fn forenames_agree(levels: &[Level; FIELDS]) -> bool {
+    matches!(levels[Field::Forename as usize], Level::Same | Level::Nickname | Level::Close)
+}
+
+fn row(given: Option<&[f64; 3]>, what: impl Fn() -> String) -> Result<Row, InvalidModel> {
+    let usable = |share: &f64| *share > 0.0 && *share <= 1.0;
+    match given {
+        Some(shares @ [one_person, strangers, family]) if shares.iter().all(usable) => {
+            Ok(Row { one_person: *one_person, strangers: *strangers, family: *family })
+        }
+        _ => Err(InvalidModel::Level(what())),
+    }
+}
