@@ -33,6 +33,7 @@ pub mod queue;
 pub mod run;
 pub mod s3;
 pub mod stack;
+mod steps;
 
 /// Why part of the local stack did not start. Each message says what to do about it.
 #[derive(Debug, thiserror::Error)]

@@ -1,16 +1,20 @@
 //! `link`: the records of extracts joined into people, offline: how a council tries matching on its own data before it
 //! deploys anything. Nothing is stored or sent.
 //!
-//! One source is held at a time, as it was read; of what was read before, only what is compared is kept.
+//! Sources are read side by side, one for each processor, and what they say is held while they are; of what was read, only
+//! what is compared is kept.
 
 use crate::{
     definitions,
     operator::{OperatorError, feed_of, file_error},
+    steps::Steps,
 };
 use clap::Args;
-use fc_linkage::{Band, Edge, Linked, Model, Quality, Subject, explain, link};
+use fc_linkage::{Band, Edge, Linked, Model, Quality, Step, Subject, explain, link_step_by_step};
 use fc_model::{Content, Date, Details, FeedId, RecordId, SourceId};
 use fc_sources::{Definition, Definitions, Entry, Feed, Report, Row};
+use indicatif::ProgressBar;
+use rayon::prelude::*;
 use std::{
     collections::{BTreeMap, HashMap},
     fs::File,
@@ -68,9 +72,17 @@ impl Link {
     pub fn run(&self, today: Date, out: &mut impl Write) -> Result<(), OperatorError> {
         let definitions = definitions::load(self.sources.as_deref())?;
         let stdout = file_error(Path::new("standard output"));
-        let records = read(&definitions, &self.extracts, today, out)?;
+        let mut steps = Steps::begin("preparing");
+        let records = read(&definitions, &self.extracts, today, &mut steps, out)?;
         let model = self.model(records.len())?;
-        let linked = link(&model, &records, &[]);
+        let linked = link_step_by_step(&model, &records, &[], |step| {
+            steps.next(match step {
+                Step::Block => "blocking",
+                Step::Compare => "comparing",
+                Step::Resolve => "resolving",
+            });
+        });
+        steps.next("writing");
         self.write_people(&records, &linked)?;
         if let Some(file) = &self.possible {
             write_possible(&model, &records, &linked, file)?;
@@ -95,11 +107,12 @@ impl Link {
             .map_err(&stdout)?;
         }
         if let Some(file) = &self.truth {
+            steps.next("measuring");
             let truth = truth(file, &records)?;
             let quality = Quality::by_kind(&model, &records, &linked.people, &truth);
             write!(out, "{quality}").map_err(&stdout)?;
         }
-        Ok(())
+        writeln!(out, "{} pairs compared. {}", linked.compared, steps.end()).map_err(&stdout)
     }
 
     /// The model, for so many records.
@@ -119,57 +132,103 @@ impl Link {
     }
 }
 
-/// Reads extracts, source by source, into records in the order of their ids.
+/// A source and the extracts of its feeds.
+type Files<'a> = (&'a Definition, Vec<(&'a Feed, &'a Extract)>);
+
+/// What a feed says of a record: its id there, the feed, what is said.
+type Said<'a> = (String, &'a FeedId, Content);
+
+/// Reads extracts into records in the order of their ids.
 fn read(
     definitions: &Definitions,
     extracts: &[Extract],
     today: Date,
+    steps: &mut Steps,
     out: &mut impl Write,
 ) -> Result<Vec<Subject>, OperatorError> {
-    type Files<'a> = (&'a Definition, Vec<(&'a Feed, &'a Extract)>);
     let mut of_source: BTreeMap<&SourceId, Files<'_>> = BTreeMap::new();
     for extract in extracts {
         let (definition, feed) = feed_of(definitions, &extract.feed)?;
         of_source.entry(&definition.source).or_insert((definition, Vec::new())).1.push((feed, extract));
     }
+    let size = |(_, extract): &(&Feed, &Extract)| std::fs::metadata(&extract.file).map_or(0, |file| file.len());
+    let mut sources: Vec<(u64, Files<'_>)> =
+        of_source.into_values().map(|files| (files.1.iter().map(size).sum(), files)).collect();
+    let bar = steps.next_reading("reading", sources.iter().map(|(bytes, _)| bytes).sum());
+    // The largest first, so that no processor is left with it at the end.
+    sources.sort_by_key(|(bytes, (definition, _))| (std::cmp::Reverse(*bytes), &definition.source));
+    let mut read: Vec<_> = sources
+        .into_iter()
+        .par_bridge()
+        .map(|(_, (definition, extracts))| (&definition.source, read_source(definition, &extracts, today, &bar)))
+        .collect();
+    read.sort_by_key(|(source, _)| *source);
     let mut records = Vec::new();
-    for (definition, extracts) in of_source.into_values() {
-        let mut said: BTreeMap<String, BTreeMap<&FeedId, Vec<Content>>> = BTreeMap::new();
-        for (feed, extract) in extracts {
-            let report = read_extract(feed, &extract.file, today, &mut said)?;
-            writeln!(
-                out,
-                "{}: {} rows, {} used, {} skipped, {} rejected",
-                extract.feed,
-                report.rows,
-                report.used,
-                report.skipped_rows(),
-                report.rejected
-            )
-            .map_err(file_error(Path::new("standard output")))?;
-        }
-        records.extend(said.into_iter().filter_map(|(id, feeds)| {
-            let feeds = feeds.into_iter().map(|(feed, rows)| (feed, definition.rows_together(rows, today)));
-            let people = feeds.filter_map(|(feed, content)| match content {
-                Content::Person(details) => Some((feed, *details)),
-                Content::Staff(_) => None,
-            });
-            let details = definition.feeds_together(people)?;
-            Some(Subject::of(RecordId::new(definition.source.clone(), id), &details))
-        }));
+    for (_, source) in read {
+        let (counts, subjects) = source?;
+        write!(out, "{counts}").map_err(file_error(Path::new("standard output")))?;
+        records.extend(subjects);
     }
     Ok(records)
 }
 
-/// Reads one extract into what is said of each record.
+/// Reads the extracts of one source into records, and says what came of the rows of each.
+fn read_source(
+    definition: &Definition,
+    extracts: &[(&Feed, &Extract)],
+    today: Date,
+    bar: &ProgressBar,
+) -> Result<(String, Vec<Subject>), OperatorError> {
+    let mut said: Vec<Said<'_>> = Vec::new();
+    let mut counts = String::new();
+    for (feed, extract) in extracts {
+        let report = read_extract(feed, &extract.file, today, bar, &mut said)?;
+        counts += &format!(
+            "{}: {} rows, {} used, {} skipped, {} rejected\n",
+            extract.feed,
+            report.rows,
+            report.used,
+            report.skipped_rows(),
+            report.rejected
+        );
+    }
+    // In each feed of a record, the rows stay in the order of the file.
+    said.sort_by(|(id, feed, _), (other, of, _)| (id, feed).cmp(&(other, of)));
+    let mut records = Vec::new();
+    let mut said = said.into_iter().peekable();
+    while let Some((id, mut feed, content)) = said.next() {
+        let mut feeds: Vec<(&FeedId, Details)> = Vec::new();
+        let mut rows = vec![content];
+        let mut feed_ends = |feed, rows: &mut Vec<Content>| {
+            if let Content::Person(details) = definition.rows_together(std::mem::take(rows), today) {
+                feeds.push((feed, *details));
+            }
+        };
+        while let Some((_, next, content)) = said.next_if(|(other, ..)| *other == id) {
+            if next != feed {
+                feed_ends(feed, &mut rows);
+                feed = next;
+            }
+            rows.push(content);
+        }
+        feed_ends(feed, &mut rows);
+        if let Some(details) = definition.feeds_together(feeds) {
+            records.push(Subject::of(RecordId::new(definition.source.clone(), id), &details));
+        }
+    }
+    Ok((counts, records))
+}
+
+/// Reads one extract, adding to what is said.
 fn read_extract<'a>(
     feed: &'a Feed,
     file: &Path,
     today: Date,
-    said: &mut BTreeMap<String, BTreeMap<&'a FeedId, Vec<Content>>>,
+    bar: &ProgressBar,
+    said: &mut Vec<Said<'a>>,
 ) -> Result<Report, OperatorError> {
     let extract = |cause| OperatorError::Extract { path: file.to_owned(), cause };
-    let input = File::open(file).map_err(file_error(file))?;
+    let input = bar.wrap_read(File::open(file).map_err(file_error(file))?);
     let mut reader = feed.reader(input, today).map_err(extract)?;
     let mut report = Report::new(&reader);
     for row in reader.by_ref() {
@@ -179,7 +238,7 @@ fn read_extract<'a>(
         for (id, entry) in entries {
             if let Entry::Present(Content::Person(mut details)) = entry {
                 forget_what_links_nobody(&mut details);
-                said.entry(id).or_default().entry(&feed.feed).or_default().push(Content::Person(details));
+                said.push((id, &feed.feed, Content::Person(details)));
             }
         }
     }

@@ -193,17 +193,17 @@ impl Home {
         let numbers = !a.number.is_empty() && !b.number.is_empty();
         let same_number = numbers && a.number == b.number;
         let streets = !a.street.is_empty() && !b.street.is_empty();
-        let same_street = streets && (a.street == b.street || spelled_alike(&a.street, &b.street));
-        if same_number && (same_postcode || same_street) {
+        let same_street = || streets && (a.street == b.street || spelled_alike(&a.street, &b.street));
+        if same_number && (same_postcode || same_street()) {
             if a.flat != b.flat {
                 return Some(Nearness::Building);
             }
             // Another postcode for the same house in the same street is a typing error unless the town differs too.
-            let near_postcode = strsim::osa_distance(&a.postcode, &b.postcode) <= 2;
+            let near_postcode = || strsim::osa_distance(&a.postcode, &b.postcode) <= 2;
             return match (same_postcode, postcodes) {
                 (true, _) => Some(Nearness::Same),
                 (false, false) => Some(Nearness::Close),
-                (false, true) if near_postcode => Some(Nearness::Close),
+                (false, true) if near_postcode() => Some(Nearness::Close),
                 (false, true) => Some(Nearness::Elsewhere),
             };
         }

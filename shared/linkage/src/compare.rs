@@ -1,5 +1,6 @@
 //! Comparing: how far two records agree, field by field.
 
+pub(crate) use crate::spelling::spelled_alike;
 use crate::{Band, Model, Standard, Weight, address::Nearness, standard::StandardName};
 use fc_model::{PartialDate, nicknames};
 use serde::{Deserialize, Serialize};
@@ -87,11 +88,11 @@ pub struct Comparison {
 }
 
 /// The level of every field, with the pair of names that agrees best.
-pub(crate) struct Agreement {
+pub(crate) struct Agreement<'a> {
     pub(crate) levels: [Level; FIELDS],
     /// The forename and the surname that are the same in both, for how common they are.
-    pub(crate) forename: Option<String>,
-    pub(crate) surname: Option<String>,
+    pub(crate) forename: Option<&'a str>,
+    pub(crate) surname: Option<&'a str>,
 }
 
 /// How many fields are compared.
@@ -109,7 +110,7 @@ pub(crate) const ALL_FIELDS: [Field; FIELDS] = [
     Field::Contact,
 ];
 
-pub(crate) fn agreement<'a>(model: &Model, a: &'a Standard, b: &'a Standard) -> Agreement {
+pub(crate) fn agreement<'a>(model: &Model, a: &'a Standard, b: &'a Standard) -> Agreement<'a> {
     let (forename, surname, same) = names(model, a, b);
     let known = |level: Option<bool>| match level {
         None => Level::Missing,
@@ -135,8 +136,8 @@ pub(crate) fn agreement<'a>(model: &Model, a: &'a Standard, b: &'a Standard) -> 
         if a.contacts.iter().any(|contact| b.contacts.contains(contact)) { Level::Same } else { Level::Missing };
     Agreement {
         levels: [forename, surname, birth(a, b), address(a, b), known(sex), nhs, upn, contact],
-        forename: same.0.map(str::to_owned),
-        surname: same.1.map(str::to_owned),
+        forename: same.0,
+        surname: same.1,
     }
 }
 
@@ -145,6 +146,7 @@ type SameNames<'a> = (Option<&'a str>, Option<&'a str>);
 /// The levels of forename and surname, over the pair of names that agrees best.
 fn names<'a>(model: &Model, a: &'a Standard, b: &'a Standard) -> (Level, Level, SameNames<'a>) {
     let mut best: Option<(f64, Level, Level, SameNames<'a>)> = None;
+    let choice = a.names.len() * b.names.len() > 1;
     for x in &a.names {
         for y in &b.names {
             let (forename, surname) = name_levels(x, y);
@@ -156,7 +158,7 @@ fn names<'a>(model: &Model, a: &'a Standard, b: &'a Standard) -> (Level, Level, 
                 }
                 _ => None,
             };
-            let worth = model.name_weight(forename, surname, same_forename, same_surname);
+            let worth = if choice { model.name_weight(forename, surname, same_forename, same_surname) } else { 0.0 };
             let key = (forename, surname, same_forename, same_surname);
             let better = best.as_ref().is_none_or(|(w, f, s, same)| {
                 // Ties are broken by the levels and names themselves, so that comparing is symmetric.
@@ -197,14 +199,14 @@ fn forenames(a: &[String], b: &[String]) -> Level {
     let (Some(first_a), Some(first_b)) = (a.first(), b.first()) else { return Level::Missing };
     let level = forename_tokens(first_a, first_b);
     if matches!(level, Level::Same | Level::Nickname) {
-        let honoured = HONOURED.contains(&nicknames::root(first_a));
+        let honoured = || HONOURED.contains(&nicknames::root(first_a));
         let seconds = a.get(1).zip(b.get(1)).map(|(a, b)| forename_tokens(a, b));
         return match seconds {
-            Some(Level::Differ) if honoured => Level::Shared,
+            Some(Level::Differ) if honoured() => Level::Shared,
             _ => level,
         };
     }
-    if a.concat() == b.concat() {
+    if run_together(a, b) {
         return Level::Same;
     }
     // Somebody called by a second forename. Second forenames alone say nothing: sisters share them.
@@ -215,6 +217,12 @@ fn forenames(a: &[String], b: &[String]) -> Level {
         return Level::Shared;
     }
     level
+}
+
+/// Whether tokens are the same once run together: "mary ann" and "maryann".
+fn run_together(a: &[String], b: &[String]) -> bool {
+    let letters = |tokens: &[String]| tokens.iter().map(String::len).sum::<usize>();
+    letters(a) == letters(b) && a.iter().flat_map(|token| token.bytes()).eq(b.iter().flat_map(|token| token.bytes()))
 }
 
 /// How two forenames compare.
@@ -240,8 +248,15 @@ fn surnames(a: &[String], b: &[String]) -> Level {
     if a.is_empty() || b.is_empty() {
         return Level::Missing;
     }
+    if let ([x], [y]) = (a, b) {
+        return match x == y {
+            true => Level::Same,
+            false if spelled_alike(x, y) => Level::Close,
+            false => Level::Differ,
+        };
+    }
     let all = |a: &[String], b: &[String]| a.iter().all(|token| b.contains(token));
-    if all(a, b) && all(b, a) || a.concat() == b.concat() {
+    if all(a, b) && all(b, a) || run_together(a, b) {
         return Level::Same;
     }
     if a.iter().any(|token| token.len() > 1 && b.contains(token)) {
@@ -249,22 +264,6 @@ fn surnames(a: &[String], b: &[String]) -> Level {
     }
     let close = a.iter().any(|x| b.iter().any(|y| spelled_alike(x, y))) || spelled_alike(&a.concat(), &b.concat());
     if close { Level::Close } else { Level::Differ }
-}
-
-/// Letters that two words must have at least, for a spelling distance to say anything.
-const SHORTEST_SPELLED: usize = 3;
-/// Jaro-Winkler similarity from which longer words are one word misspelled (the usual .92 of record linkage texts).
-const SPELLED_ALIKE: f64 = 0.92;
-
-/// Whether two words look like one word, typed or spelled differently: one edit (two for longer words), or close by
-/// Jaro-Winkler.
-pub(crate) fn spelled_alike(a: &str, b: &str) -> bool {
-    let (shorter, longer) = (a.len().min(b.len()), a.len().max(b.len()));
-    if shorter < SHORTEST_SPELLED || longer - shorter > 2 + shorter / 4 {
-        return false;
-    }
-    let edits = strsim::osa_distance(a, b);
-    edits <= 1 || shorter >= 8 && edits <= 2 || shorter >= 5 && strsim::jaro_winkler(a, b) >= SPELLED_ALIKE
 }
 
 /// Whether two identifiers of one length differ as typing errors do: two digits swapped, or at most two replaced. (Both
@@ -288,36 +287,45 @@ pub(crate) fn births(x: PartialDate, x_expected: bool, y: PartialDate, y_expecte
         let days = expected.earliest().until(born.earliest()).map_or(i32::MAX, |span| span.get_days());
         return if BORN_ABOUT.contains(&days) { Level::Expected } else { Level::Differ };
     }
-    let (Some(xd), Some(yd)) = (x.whole(), y.whole()) else {
+    let parts = |date: PartialDate| Some((date.year(), date.month()?, date.day()?));
+    let (Some((year, month, day)), Some((other_year, other_month, other_day))) = (parts(x), parts(y)) else {
         let agree = |a: Option<i8>, b: Option<i8>| a.zip(b).is_none_or(|(a, b)| a == b);
         let fits = x.year() == y.year() && agree(x.month(), y.month()) && agree(x.day(), y.day());
         return if fits { Level::Partial } else { Level::Differ };
     };
-    let first_of_january = |d: fc_model::Date| d.month() == 1 && d.day() == 1;
-    if xd.year() == yd.year() && (first_of_january(xd) || first_of_january(yd)) {
+    if year == other_year && ((month, day) == (1, 1) || (other_month, other_day) == (1, 1)) {
         return Level::FirstOfJanuary;
     }
-    if xd == yd {
+    if x == y {
         return Level::Same;
     }
-    if xd.year() == yd.year() && xd.month() == yd.day() && xd.day() == yd.month() {
+    if year == other_year && month == other_day && day == other_month {
         return Level::Swapped;
     }
-    let digits = |d: fc_model::Date| -> [u8; 8] {
-        let (year, month, day) = (d.year().unsigned_abs(), d.month().unsigned_abs(), d.day().unsigned_abs());
-        let two = |n: u8| [n / 10, n % 10];
-        let ([y1, y2], [y3, y4]) = (two((year / 100) as u8), two((year % 100) as u8));
-        let ([m1, m2], [d1, d2]) = (two(month), two(day));
-        [y1, y2, y3, y4, m1, m2, d1, d2]
-    };
-    let (p, q) = (digits(xd), digits(yd));
-    let wrong: Vec<usize> = (0..8).filter(|i| p[*i] != q[*i]).collect();
-    let transposed = matches!(wrong[..], [i, j] if j == i + 1 && p[i] == q[j] && p[j] == q[i]);
-    if wrong.len() == 1 || transposed {
+    if one_slip(digits(year, month, day), digits(other_year, other_month, other_day)) {
         return Level::Close;
     }
-    let parts = [xd.year() == yd.year(), xd.month() == yd.month(), xd.day() == yd.day()];
-    if parts.iter().filter(|same| **same).count() == 2 { Level::Shared } else { Level::Differ }
+    let same = [year == other_year, month == other_month, day == other_day];
+    if same.iter().filter(|same| **same).count() == 2 { Level::Shared } else { Level::Differ }
+}
+
+/// The eight digits of a date.
+fn digits(year: i16, month: i8, day: i8) -> [u8; 8] {
+    let (year, month, day) = (year.unsigned_abs(), month.unsigned_abs(), day.unsigned_abs());
+    let two = |n: u8| [n / 10, n % 10];
+    let ([y1, y2], [y3, y4]) = (two((year / 100) as u8), two((year % 100) as u8));
+    let ([m1, m2], [d1, d2]) = (two(month), two(day));
+    [y1, y2, y3, y4, m1, m2, d1, d2]
+}
+
+/// Whether one digit differs, or two neighbours are swapped.
+fn one_slip(p: [u8; 8], q: [u8; 8]) -> bool {
+    let mut wrong = (0..8).filter(|i| p[*i] != q[*i]);
+    match (wrong.next(), wrong.next(), wrong.next()) {
+        (Some(_), None, _) => true,
+        (Some(i), Some(j), None) => j == i + 1 && p[i] == q[j] && p[j] == q[i],
+        _ => false,
+    }
 }
 
 fn address(a: &Standard, b: &Standard) -> Level {

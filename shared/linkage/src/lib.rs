@@ -11,6 +11,8 @@ pub mod standard;
 
 pub mod block;
 
+mod spelling;
+
 pub mod compare;
 
 pub mod file;
@@ -36,7 +38,7 @@ pub use compare::{Comparison, Field, FieldEvidence, Level};
 pub use explain::explain;
 pub use facts::Facts;
 pub use file::{InvalidModel, ModelFile};
-pub use link::{Linked, Subject, link, link_all};
+pub use link::{Linked, Step, Subject, link, link_all, link_step_by_step};
 pub use model::{Band, Model, Weight};
 pub use quality::Quality;
 pub use resolve::{Decision, Edge, Member, Possible, Refusal, Resolution, Verdict, resolve};

@@ -4,6 +4,7 @@ use crate::{Band, Decision, Edge, Member, Model, Possible, Standard, Verdict, bl
 use fc_model::{Details, RecordId};
 use rayon::prelude::*;
 use std::{
+    cmp::Ordering,
     collections::HashMap,
     hash::{DefaultHasher, Hash, Hasher},
 };
@@ -53,27 +54,47 @@ pub fn link_all(model: &Model, records: &[(RecordId, Details)]) -> Vec<usize> {
     link(model, &subjects, &[]).people
 }
 
+/// What linking is about to do, for whoever waits for it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Step {
+    /// File the records under their blocking keys.
+    Block,
+    /// Compare those that share one.
+    Compare,
+    /// Cut what holds together into people.
+    Resolve,
+}
+
 /// Links records into people, with stewards' decisions. Which records are together does not depend on their order.
 #[must_use]
 pub fn link(model: &Model, records: &[Subject], decisions: &[Decision<RecordId>]) -> Linked {
-    let (candidates, saturated) = candidates(model, records);
-    let edges: Vec<Edge> = candidates
-        .par_iter()
-        .filter_map(|&(a, b)| {
-            let (a, b) = (a as usize, b as usize);
-            let weight = model.compare(&records[a].standard, &records[b].standard).weight;
-            (model.band(weight) != Band::No).then_some(Edge { a, b, weight })
-        })
-        .collect();
+    link_step_by_step(model, records, decisions, |_| ())
+}
+
+/// As [`link`], saying before each step which one it is.
+#[must_use]
+pub fn link_step_by_step(
+    model: &Model,
+    records: &[Subject],
+    decisions: &[Decision<RecordId>],
+    mut about_to: impl FnMut(Step),
+) -> Linked {
+    about_to(Step::Block);
+    let blocks = Blocks::of(model, records);
+    about_to(Step::Compare);
+    let (edges, compared) = edges(model, records, &blocks);
+    let saturated = blocks.saturated;
+    drop(blocks);
+    about_to(Step::Resolve);
     let decisions = all_decisions(records, decisions);
     let components = components(records.len(), &edges, &decisions);
     let resolved: Vec<_> = components.par_iter().map(|part| part.resolve(model, records)).collect();
 
-    let mut people = vec![usize::MAX; records.len()];
+    // Everybody is alone, and named by the first record for now.
+    let mut people: Vec<usize> = (0..records.len()).collect();
     let mut possible = Vec::new();
     for (groups, pairs) in resolved {
         for group in groups {
-            // Named by its first record for now.
             let first = group.iter().copied().min().unwrap_or_default();
             for record in group {
                 people[record] = first;
@@ -90,33 +111,150 @@ pub fn link(model: &Model, records: &[Subject], decisions: &[Decision<RecordId>]
         }
         *person = number[*person];
     }
-    Linked { people, possible, edges, compared: candidates.len(), saturated }
+    Linked { people, possible, edges, compared, saturated }
+}
+
+/// Compares every two records that share a key, each two once; those that are at least possibly one person, in the order
+/// of their records, and how many were compared.
+///
+/// Key by key, because the records of one key are then at hand: record by record, most of the time would go into fetching
+/// the others from memory.
+fn edges(model: &Model, records: &[Subject], blocks: &Blocks) -> (Vec<Edge>, usize) {
+    let of_key = |key: u32| {
+        let mut compared = 0;
+        let mut found = Vec::new();
+        blocks.pairs(key, |a, b| {
+            let (a, b) = (a as usize, b as usize);
+            compared += 1;
+            let weight = model.compare(&records[a].standard, &records[b].standard).weight;
+            if model.band(weight) != Band::No {
+                found.push(Edge { a, b, weight });
+            }
+        });
+        (found, compared)
+    };
+    let together = |(mut edges, compared): (Vec<Edge>, usize), (more, others): (Vec<Edge>, usize)| {
+        edges.extend(more);
+        (edges, compared + others)
+    };
+    let (mut edges, compared) = (0..blocks.keys())
+        .into_par_iter()
+        .map(of_key)
+        .fold(Default::default, together)
+        .reduce(Default::default, together);
+    edges.par_sort_unstable_by_key(|edge| (edge.a, edge.b));
+    (edges, compared)
 }
 
 /// Pairs of records that share a blocking key which is not saturated, each once, and the number of saturated keys.
 #[must_use]
 pub fn candidates(model: &Model, records: &[Subject]) -> (Vec<(u32, u32)>, usize) {
-    let mut filed: Vec<(u64, u32)> = records
-        .par_iter()
-        .enumerate()
-        .flat_map_iter(|(at, subject)| {
-            let at = u32::try_from(at).unwrap_or(u32::MAX);
-            blocking_keys(&subject.standard).into_iter().map(move |key| (hashed(&key), at))
-        })
-        .collect();
-    filed.par_sort_unstable();
-    let groups: Vec<&[(u64, u32)]> = filed.chunk_by(|a, b| a.0 == b.0).filter(|group| group.len() > 1).collect();
-    let saturated = groups.iter().filter(|group| group.len() > model.saturation()).count();
-    let mut pairs: Vec<(u32, u32)> = groups
-        .par_iter()
-        .filter(|group| group.len() <= model.saturation())
-        .flat_map_iter(|group| {
-            group.iter().enumerate().flat_map(|(i, a)| group[i + 1..].iter().map(move |b| (a.1, b.1)))
-        })
-        .collect();
+    let blocks = Blocks::of(model, records);
+    let mut pairs = Vec::new();
+    (0..blocks.keys()).for_each(|key| blocks.pairs(key, |a, b| pairs.push((a, b))));
     pairs.par_sort_unstable();
-    pairs.dedup();
-    (pairs, saturated)
+    (pairs, blocks.saturated)
+}
+
+/// Who shares which blocking key, of those with more than one member that are not saturated. Keys are numbered.
+struct Blocks {
+    /// Members of all keys, key by key, each key's in the order of records.
+    members: Vec<u32>,
+    /// Where each key's members begin, and where the last one's end.
+    starts: Vec<u32>,
+    /// Keys of all records, record by record, each record's in their order.
+    keys_of: Vec<u32>,
+    /// Where each record's keys begin, and where the last one's end.
+    keys_start: Vec<u32>,
+    /// Keys with too many members.
+    saturated: usize,
+}
+
+impl Blocks {
+    fn of(model: &Model, records: &[Subject]) -> Self {
+        let mut filed: Vec<(u64, u32)> = records
+            .par_iter()
+            .enumerate()
+            .flat_map_iter(|(at, subject)| {
+                blocking_keys(&subject.standard).into_iter().map(move |key| (hashed(&key), at as u32))
+            })
+            .collect();
+        filed.par_sort_unstable();
+        filed.dedup();
+        let mut blocks = Self {
+            members: Vec::with_capacity(filed.len()),
+            starts: vec![0],
+            keys_of: Vec::new(),
+            keys_start: vec![0; records.len() + 1],
+            saturated: 0,
+        };
+        for group in filed.chunk_by(|a, b| a.0 == b.0).filter(|group| group.len() > 1) {
+            if group.len() > model.saturation() {
+                blocks.saturated += 1;
+                continue;
+            }
+            blocks.members.extend(group.iter().map(|(_, record)| *record));
+            blocks.starts.push(blocks.members.len() as u32);
+        }
+        drop(filed);
+        // Each record's keys: how many, where they begin, which.
+        for record in &blocks.members {
+            blocks.keys_start[*record as usize + 1] += 1;
+        }
+        for at in 0..records.len() {
+            blocks.keys_start[at + 1] += blocks.keys_start[at];
+        }
+        let mut next = blocks.keys_start.clone();
+        let mut keys_of = vec![0; blocks.members.len()];
+        for key in 0..blocks.keys() {
+            for record in blocks.members_of(key) {
+                let next = &mut next[*record as usize];
+                keys_of[*next as usize] = key;
+                *next += 1;
+            }
+        }
+        Self { keys_of, ..blocks }
+    }
+
+    /// How many keys there are.
+    fn keys(&self) -> u32 {
+        self.starts.len() as u32 - 1
+    }
+
+    fn members_of(&self, key: u32) -> &[u32] {
+        &self.members[self.starts[key as usize] as usize..self.starts[key as usize + 1] as usize]
+    }
+
+    fn keys_of(&self, record: u32) -> &[u32] {
+        let at = record as usize;
+        &self.keys_of[self.keys_start[at] as usize..self.keys_start[at + 1] as usize]
+    }
+
+    /// Every two members of a key, the earlier record first, unless they share an earlier key.
+    fn pairs(&self, key: u32, mut each: impl FnMut(u32, u32)) {
+        let members = self.members_of(key);
+        for (at, a) in members.iter().enumerate() {
+            let keys = self.keys_of(*a);
+            for b in &members[at + 1..] {
+                if first_in_both(keys, self.keys_of(*b)) == Some(key) {
+                    each(*a, *b);
+                }
+            }
+        }
+    }
+}
+
+/// The first number that two ascending lists share.
+fn first_in_both(a: &[u32], b: &[u32]) -> Option<u32> {
+    let (mut i, mut j) = (0, 0);
+    while let (Some(x), Some(y)) = (a.get(i), b.get(j)) {
+        match x.cmp(y) {
+            Ordering::Less => i += 1,
+            Ordering::Greater => j += 1,
+            Ordering::Equal => return Some(*x),
+        }
+    }
+    None
 }
 
 /// Keys are held as hashes: two that collide only make two records meet that need not have.
@@ -132,21 +270,30 @@ fn all_decisions(records: &[Subject], decisions: &[Decision<RecordId>]) -> Vec<D
     if !stated && decisions.is_empty() {
         return Vec::new();
     }
-    let index: HashMap<&RecordId, usize> =
-        records.iter().enumerate().map(|(i, subject)| (&subject.record, i)).collect();
+    // Few records are named; only those are looked for.
+    let named = records.iter().flat_map(|subject| subject.never_link.iter());
+    let named = named.chain(decisions.iter().flat_map(|decision| [&decision.a, &decision.b]));
+    let mut index: HashMap<&RecordId, Option<usize>> = named.map(|record| (record, None)).collect();
+    for (at, subject) in records.iter().enumerate() {
+        if let Some(place) = index.get_mut(&subject.record) {
+            *place = Some(at);
+        }
+    }
+    let index = |record: &RecordId| index.get(record).copied().flatten();
     let of_sources = records.iter().enumerate().flat_map(|(a, subject)| {
-        let known = subject.never_link.iter().filter_map(|other| index.get(other));
-        known.map(move |b| Decision { a, b: *b, verdict: Verdict::NeverLink })
+        let known = subject.never_link.iter().filter_map(|other| index(other));
+        known.map(move |b| Decision { a, b, verdict: Verdict::NeverLink })
     });
     let of_stewards = decisions.iter().filter_map(|decision| {
-        let (a, b) = (*index.get(&decision.a)?, *index.get(&decision.b)?);
+        let (a, b) = (index(&decision.a)?, index(&decision.b)?);
         Some(Decision { a, b, verdict: decision.verdict })
     });
     of_sources.chain(of_stewards).collect()
 }
 
-/// Records that edges or decisions hold together.
+/// Records that edges or decisions hold together: two at least.
 struct Component {
+    /// In their order.
     records: Vec<usize>,
     edges: Vec<Edge>,
     decisions: Vec<Decision<usize>>,
@@ -166,10 +313,18 @@ fn components(records: usize, edges: &[Edge], decisions: &[Decision<usize>]) -> 
         let (a, b) = (root(&mut parent, a), root(&mut parent, b));
         parent[a.max(b)] = a.min(b);
     }
+    // Whoever nothing holds to another is nobody's part.
+    let mut size = vec![0_u32; records];
+    for record in 0..records {
+        size[root(&mut parent, record)] += 1;
+    }
     let mut place = vec![usize::MAX; records];
     let mut parts: Vec<Component> = Vec::new();
     for record in 0..records {
         let root = root(&mut parent, record);
+        if size[root] == 1 {
+            continue;
+        }
         if place[root] == usize::MAX {
             place[root] = parts.len();
             parts.push(Component { records: Vec::new(), edges: Vec::new(), decisions: Vec::new() });
@@ -188,17 +343,14 @@ fn components(records: usize, edges: &[Edge], decisions: &[Decision<usize>]) -> 
 
 impl Component {
     fn resolve(&self, model: &Model, records: &[Subject]) -> (Vec<Vec<usize>>, Vec<Possible>) {
-        if let [only] = self.records[..] {
-            return (vec![vec![only]], Vec::new());
-        }
-        let local: HashMap<usize, usize> = self.records.iter().enumerate().map(|(i, record)| (*record, i)).collect();
+        let local = |record: usize| self.records.partition_point(|known| *known < record);
         let members: Vec<Member<&RecordId>> = self
             .records
             .iter()
             .map(|record| Member { handle: &records[*record].record, facts: records[*record].standard.facts() })
             .collect();
         let edges: Vec<Edge> =
-            self.edges.iter().map(|edge| Edge { a: local[&edge.a], b: local[&edge.b], ..*edge }).collect();
+            self.edges.iter().map(|edge| Edge { a: local(edge.a), b: local(edge.b), ..*edge }).collect();
         let decisions: Vec<Decision<&RecordId>> = self
             .decisions
             .iter()

@@ -183,7 +183,7 @@ impl Model {
         let mut fields =
             ALL_FIELDS.map(|field| FieldEvidence { field, level: Level::Missing, weight: Weight::default() });
         let (mut strangers, mut family) = (0.0, 0.0);
-        let shares = self.shares(forename.as_deref(), surname.as_deref());
+        let shares = self.shares(forename, surname);
         for (evidence, level) in fields.iter_mut().zip(levels) {
             let row = self.rows.row(evidence.field, level, &levels, shares);
             let against_strangers = (row.one_person / row.strangers).log2();

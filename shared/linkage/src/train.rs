@@ -255,7 +255,7 @@ fn vectors(model: &Model, records: &[&Subject], pairs: &[(usize, usize)]) -> BTr
         .map(|(a, b)| {
             let Agreement { levels, forename, surname } =
                 agreement(model, &records[*a].standard, &records[*b].standard);
-            let shares = model.shares(forename.as_deref(), surname.as_deref());
+            let shares = model.shares(forename, surname);
             (levels, shares.forename.to_bits(), shares.surname.to_bits())
         })
         .fold(BTreeMap::new, |counts, vector| add(counts, (vector, 1)))
