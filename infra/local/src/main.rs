@@ -9,6 +9,7 @@ use fc_local::linking::Link;
 use fc_local::loads::Loads;
 use fc_local::operator::{Check, Synth};
 use fc_local::run::Local;
+use fc_local::training::Train;
 use jiff::Timestamp;
 
 /// Family Context: which services are involved with a family, since when, and who to ring.
@@ -31,6 +32,8 @@ enum Command {
     Check(Check),
     /// Join the records of extract files into people, without storing or sending anything.
     Link(Link),
+    /// Estimate from extracts how matching should weigh what records have in common, without being told who is who.
+    Train(Train),
     /// List what came of each source's latest files, and approve or reject one that is held.
     Loads(Loads),
     /// Make up a council and write its extract files.
@@ -46,6 +49,7 @@ fn main() -> ExitCode {
         Command::Local(local) => local.run(today, &mut out).map_err(|error| error.to_string()),
         Command::Check(check) => check.run(today, &mut out).map_err(|error| error.to_string()),
         Command::Link(link) => link.run(today, &mut out).map_err(|error| error.to_string()),
+        Command::Train(train) => train.run(today, &mut out).map_err(|error| error.to_string()),
         Command::Loads(loads) => loads.run(&mut out).map_err(|error| error.to_string()),
         Command::Synth(synth) => synth.run(today, &mut out).map_err(|error| error.to_string()),
         Command::Cost(cost) => cost.run(&mut out).map_err(|error| error.to_string()),

@@ -147,12 +147,14 @@ fn measure(arguments: &Arguments) -> Result<(), String> {
             &subjects,
             &fc_linkage::Training {
                 fewest_of_a_name: None,
+                start_counts: std::env::var("SC").unwrap().parse().unwrap(),
                 keep: vec![fc_linkage::Field::Sex, fc_linkage::Field::Contact],
                 ..Default::default()
             },
         )
         .map_err(|e| e.to_string())?;
         println!("{:?}", started.elapsed());
+        let trained = fc_linkage::calibrate(&trained, &subjects, &truth).map_err(|e| e.to_string())?;
         fs::write(out, trained.to_string()).map_err(|e| e.to_string())?;
         return Ok(());
     }

@@ -1,6 +1,6 @@
 //! The model file: weights, frequencies and thresholds as they are written down, with where they came from.
 
-use crate::{Field, Level};
+use crate::{Curve, Field, Level, Proof};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::{collections::BTreeMap, fmt};
@@ -14,6 +14,9 @@ pub enum InvalidModel {
     /// A level has no weights, or impossible ones.
     #[error("the model file gives no usable m, u and family for {0}")]
     Level(String),
+    /// A calibration that would make more agreement weigh less.
+    #[error("the model file's calibration of {0:?} does not rise")]
+    Calibration(Proof),
 }
 
 /// A model file as written.
@@ -43,6 +46,9 @@ pub struct ModelFile {
     pub unproven: f64,
     /// How much better one of two people who exclude each other must fit, in bits, for a record to be theirs.
     pub margin: f64,
+    /// What weights turned out to be worth, by what they rest on. Without a curve, what they say.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub calibration: BTreeMap<Proof, Curve>,
     /// A blocking key with more members than this brings no candidates.
     pub saturation: usize,
     /// The most records that may be one person without a steward's word.
@@ -100,6 +106,18 @@ pub struct Session {
 }
 
 impl ModelFile {
+    /// The file that comes with this version.
+    ///
+    /// # Panics
+    /// Never: a test reads it.
+    #[must_use]
+    pub fn shipped() -> Self {
+        match Self::parse(include_str!("../data/model.json")) {
+            Ok(file) => file,
+            Err(error) => unreachable!("the shipped model is checked by a test: {error}"),
+        }
+    }
+
     /// Reads a model file.
     ///
     /// # Errors

@@ -15,6 +15,8 @@ mod spelling;
 
 pub mod compare;
 
+pub mod calibration;
+
 pub mod file;
 
 mod rows;
@@ -31,16 +33,20 @@ pub mod link;
 
 pub mod quality;
 
+pub mod reliability;
+
 pub mod train;
 
 pub use block::blocking_keys;
+pub use calibration::{Curve, Proof};
 pub use compare::{Comparison, Field, FieldEvidence, Level};
 pub use explain::explain;
 pub use facts::Facts;
 pub use file::{InvalidModel, ModelFile};
 pub use link::{Linked, Step, Subject, link, link_all, link_step_by_step};
 pub use model::{Band, Model, Weight};
-pub use quality::Quality;
+pub use quality::{NeverMerged, Quality};
+pub use reliability::Reliability;
 pub use resolve::{Decision, Edge, Member, Possible, Refusal, Resolution, Verdict, resolve};
 pub use standard::Standard;
-pub use train::{Training, Untrainable, train};
+pub use train::{Training, Untrainable, calibrate, train};

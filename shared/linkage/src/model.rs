@@ -1,7 +1,7 @@
 //! The model: how much each agreement is worth, from a versioned file, never from the order in which records came.
 
 use crate::{
-    Comparison, Field, FieldEvidence, InvalidModel, Level, ModelFile, Standard,
+    Comparison, Curve, Field, FieldEvidence, InvalidModel, Level, ModelFile, Proof, Standard,
     compare::{ALL_FIELDS, Agreement, FIELDS, agreement},
     rows::{Rows, Shares},
 };
@@ -61,6 +61,8 @@ pub struct Model {
     possible: Weight,
     /// The most that evidence of a kind that cannot link alone comes to.
     unproven: f64,
+    /// In the order of [`Proof`].
+    calibration: [Curve; 4],
     margin: Weight,
     saturation: usize,
     most_records: usize,
@@ -71,8 +73,6 @@ pub struct Model {
     forenames: HashMap<String, f64>,
 }
 
-static SHIPPED: &str = include_str!("../data/model.json");
-
 impl Model {
     /// The model shipped with this version.
     ///
@@ -81,7 +81,7 @@ impl Model {
     #[must_use]
     pub fn shipped() -> &'static Self {
         static MODEL: OnceLock<Model> = OnceLock::new();
-        MODEL.get_or_init(|| match Self::parse(SHIPPED) {
+        MODEL.get_or_init(|| match Self::of(&ModelFile::shipped()) {
             Ok(model) => model,
             Err(error) => unreachable!("the shipped model is checked by a test: {error}"),
         })
@@ -100,6 +100,9 @@ impl Model {
     /// # Errors
     /// When a level that can be reached has no usable weights.
     pub fn of(file: &ModelFile) -> Result<Self, InvalidModel> {
+        if let Some((proof, _)) = file.calibration.iter().find(|(_, curve)| !curve.rises()) {
+            return Err(InvalidModel::Calibration(*proof));
+        }
         let table = |tiers: &[(f64, String)]| -> HashMap<String, f64> {
             let each = |(share, names): &(f64, String)| {
                 names.split_whitespace().map(|name| (name.to_owned(), *share)).collect::<Vec<_>>()
@@ -115,6 +118,8 @@ impl Model {
             linked: Weight::from_bits(file.linked),
             possible: Weight::from_bits(file.possible),
             unproven: file.unproven,
+            calibration: [Proof::Weighed, Proof::NameAlone, Proof::Relatives, Proof::Denied]
+                .map(|proof| file.calibration.get(&proof).cloned().unwrap_or_default()),
             margin: Weight::from_bits(file.margin),
             saturation: file.saturation,
             most_records: file.most_records,
@@ -194,35 +199,26 @@ impl Model {
         }
         // log2 of 1 / ((1 - share) / odds against strangers + share / odds against family).
         let mixture = -((1.0 - self.family_share) * (-strangers).exp2() + self.family_share * (-family).exp2()).log2();
-        let mut weight = self.prior + mixture;
         let identified = a.identifiers().any(|one| b.identifiers().any(|other| one == other));
-        if Self::needs_more(&levels, identified) {
-            weight = weight.min(self.unproven);
-        }
-        let weight = Weight::from_bits(weight);
-        let sum = fields.iter().map(|field| field.weight.bits()).sum::<f64>() + self.prior;
+        let proof = Proof::of(&levels, identified);
+        let weighed = self.prior + mixture;
+        let weight = Weight::from_bits(self.calibrated(proof, weighed));
         Comparison {
             weight,
             probability: weight.probability(),
             band: self.band(weight),
             fields,
             prior: Weight::from_bits(self.prior),
-            family: Weight::from_bits(weight.bits() - sum),
+            family: Weight::from_bits((mixture - strangers).min(0.0)),
+            calibration: Weight::from_bits(weight.bits() - weighed),
+            proof,
         }
     }
 
-    /// Whether more is needed than the weights, before a link is made without a steward (design.md 5):
-    /// relatives, when forename or birth date clearly differ, are told apart by identifiers alone; a different valid
-    /// identifier is never outweighed; and a name alone, however rare, is somebody else's too.
-    fn needs_more(levels: &[Level; FIELDS], identified: bool) -> bool {
-        let is = |field: Field, wanted: &[Level]| wanted.contains(&levels[field as usize]);
-        let identified = identified || is(Field::NhsNumber, &[Level::Same]) || is(Field::Upn, &[Level::Same]);
-        let denied = is(Field::NhsNumber, &[Level::Differ]) || is(Field::Upn, &[Level::Differ]);
-        let another = is(Field::Forename, &[Level::Differ]) || is(Field::Birth, &[Level::Differ]);
-        let name_alone = is(Field::Birth, &[Level::Missing, Level::Shared, Level::Partial, Level::FirstOfJanuary])
-            && is(Field::Address, &[Level::Missing, Level::Postcode, Level::Differ])
-            && !is(Field::Contact, &[Level::Same]);
-        denied || (another || name_alone) && !identified
+    /// What a weight turned out to be worth.
+    fn calibrated(&self, proof: Proof, weighed: f64) -> f64 {
+        let bits = self.calibration[proof as usize].at(weighed);
+        if proof == Proof::Weighed { bits } else { bits.min(self.unproven) }
     }
 
     /// How common the names are that two records share.
@@ -267,14 +263,14 @@ mod tests {
 
     #[test]
     fn the_shipped_model_is_complete() {
-        let model = Model::parse(SHIPPED).unwrap();
+        let model = Model::shipped();
         assert!(model.linked > model.possible && Weight::from_bits(model.unproven) < model.linked);
         assert!(model.surnames["smith"] > model.surnames["fletcher"]);
     }
 
     #[test]
     fn a_model_without_a_level_is_refused() {
-        let mut file: serde_json::Value = serde_json::from_str(SHIPPED).unwrap();
+        let mut file: serde_json::Value = serde_json::to_value(ModelFile::shipped()).unwrap();
         file["levels"]["birth"]["swapped"] = serde_json::Value::Null;
         assert!(Model::parse(&file.to_string()).is_err());
         file["levels"]["birth"].as_object_mut().unwrap().remove("swapped");

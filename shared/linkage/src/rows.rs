@@ -56,12 +56,19 @@ pub(crate) struct Rows {
     pub(crate) fields: [[Row; LEVELS]; FIELDS],
     /// Whether people are of one sex is half said already by a forename that agrees.
     pub(crate) sex_when_forenames_agree: [Row; LEVELS],
+    /// By field, the most that strangers and relatives may share the very same, however common it is: less agreement
+    /// would weigh more otherwise.
+    most_same: [(f64, f64); FIELDS],
 }
 
 impl Rows {
     /// Reads them from a file.
     pub(crate) fn of(file: &ModelFile) -> Result<Self, InvalidModel> {
-        let mut rows = Self { fields: [[NEUTRAL; LEVELS]; FIELDS], sex_when_forenames_agree: [NEUTRAL; LEVELS] };
+        let mut rows = Self {
+            fields: [[NEUTRAL; LEVELS]; FIELDS],
+            sex_when_forenames_agree: [NEUTRAL; LEVELS],
+            most_same: [(1.0, 1.0); FIELDS],
+        };
         for (field, levels) in REACHED {
             for level in levels {
                 let given = file.levels.get(&field).and_then(|given| given.get(level));
@@ -73,11 +80,43 @@ impl Rows {
             rows.sex_when_forenames_agree[level as usize] =
                 row(given, || format!("Sex {level:?} when forenames agree"))?;
         }
+        rows.most_same = REACHED.map(|(field, levels)| rows.most_same(field, levels));
         Ok(rows)
+    }
+
+    fn most_same(&self, field: Field, levels: &[Level]) -> (f64, f64) {
+        let odds = |row: &Row| (row.one_person / row.strangers, row.one_person / row.family);
+        // Sex says more where forenames do not agree.
+        let sex = |of: fn((f64, f64)) -> f64| {
+            let (own, apart) = (&self.fields[Field::Sex as usize], &self.sex_when_forenames_agree);
+            let more = |level: Level| of(odds(&own[level as usize])) / of(odds(&apart[level as usize]));
+            more(Level::Same).max(more(Level::Differ)).max(1.0)
+        };
+        let sex = if field == Field::Forename { (sex(|odds| odds.0), sex(|odds| odds.1)) } else { (1.0, 1.0) };
+        let same = self.fields[field as usize][Level::Same as usize].one_person;
+        // Names that are swapped are two fields, and rarer by far.
+        let less = levels.iter().skip(1).filter(|level| **level != Level::Swapped || field == Field::Birth);
+        let best = less.map(|level| (*level, odds(&self.fields[field as usize][*level as usize]))).fold(
+            sex,
+            |(strangers, family), (level, odds)| {
+                let sex = if matches!(level, Level::Nickname | Level::Close) { (1.0, 1.0) } else { sex };
+                (f64::max(strangers, odds.0 * sex.0), f64::max(family, odds.1 * sex.1))
+            },
+        );
+        (same / best.0, same / best.1)
     }
 
     /// What a level is worth, where the other fields are at these levels.
     pub(crate) fn row(&self, field: Field, level: Level, levels: &[Level; FIELDS], shares: Shares) -> Row {
+        let row = self.level(field, level, levels, shares);
+        if level != Level::Same {
+            return row;
+        }
+        let (strangers, family) = self.most_same[field as usize];
+        Row { strangers: row.strangers.min(strangers), family: row.family.min(family), ..row }
+    }
+
+    fn level(&self, field: Field, level: Level, levels: &[Level; FIELDS], shares: Shares) -> Row {
         let row = self.fields[field as usize][level as usize];
         match (field, level) {
             // A father names his son after himself whatever the name; beyond that relatives are like strangers.

@@ -8,10 +8,11 @@
 //! Records are taken in the order of their ids and counts are whole numbers, so the order they come in changes nothing.
 
 use crate::{
-    Field, InvalidModel, Level, Model, ModelFile, Subject,
+    Curve, Field, InvalidModel, Level, Model, ModelFile, Proof, Subject,
     block::Sounds,
     compare::{ALL_FIELDS, Agreement, FIELDS, agreement},
     file::{Provenance, Session},
+    link::candidates,
     rows::{LEVELS, NEUTRAL, REACHED, Row, Rows, Shares, forenames_agree},
 };
 use fc_model::nicknames;
@@ -27,6 +28,9 @@ pub struct Training {
     pub seed: u64,
     /// The most rounds of expectation-maximisation.
     pub most_rounds: usize,
+    /// The rows that training starts from count as much as so many pairs. With few, a level hardly ever seen keeps its
+    /// worth; with many, what is known already outweighs what these records happen to show.
+    pub start_counts: f64,
     /// A name is listed with its frequency from so many records; rarer ones stay out, so that the file names nobody.
     /// Without it the frequencies of the model that training starts from are kept.
     pub fewest_of_a_name: Option<usize>,
@@ -48,6 +52,7 @@ impl Default for Training {
             random_pairs: 1_000_000,
             seed: 1,
             most_rounds: 2_000,
+            start_counts: 50.0,
             fewest_of_a_name: Some(FEWEST_OF_A_NAME),
             keep: Vec::new(),
             version: "untitled".into(),
@@ -91,8 +96,6 @@ pub const FEWEST_RECORDS: usize = 1_000;
 /// Nor of fewer pairs that look like one person.
 pub const FEWEST_MATCHES: usize = 200;
 
-/// The rows that training starts from count as much as so many pairs, so that a level hardly ever seen keeps its worth.
-const START_COUNTS: f64 = 50.0;
 /// No share changes by more than this from round to round at the end.
 const SETTLED: f64 = 1e-5;
 /// Rounds in which the number of matches settles.
@@ -131,7 +134,12 @@ pub fn train(start: &ModelFile, records: &[Subject], training: &Training) -> Res
     all.dedup();
 
     let mut rows = Rows::of(&file)?;
-    let estimation = Estimation { start: &rows.clone(), keep: &training.keep, most_rounds: training.most_rounds };
+    let estimation = Estimation {
+        start: &rows.clone(),
+        keep: &training.keep,
+        most_rounds: training.most_rounds,
+        start_counts: training.start_counts,
+    };
     let chance = 1.0 / sorted.len() as f64;
     let at_random = Classes { one_person: file.matches_a_record * chance, family: file.family_a_record * chance };
     let mut fitted = Fitted { rows: rows.clone(), classes: Vec::new(), rounds: 0, log_likelihood: 0.0 };
@@ -146,7 +154,9 @@ pub fn train(start: &ModelFile, records: &[Subject], training: &Training) -> Res
     if found < FEWEST_MATCHES as f64 {
         return Err(Untrainable::Matches { found: found as usize });
     }
-    fitted.rows.order_levels();
+    if !training.keep.contains(&Field::Address) {
+        fitted.rows.order_addresses();
+    }
     write_rows(&mut file, &fitted.rows);
     let (matches, family) = a_record(&file, &vectors(&model, &sorted, &all), sorted.len())?;
     file.prior = rounded_bits(file.prior + (matches / file.matches_a_record).log2());
@@ -174,6 +184,32 @@ pub fn train(start: &ModelFile, records: &[Subject], training: &Training) -> Res
             })
             .collect(),
     });
+    Ok(file)
+}
+
+/// The same model with curves that say what its weights turned out to be worth, on records whose truth is known: for each,
+/// what its person is called.
+///
+/// # Errors
+/// When the model cannot be used.
+pub fn calibrate<T: PartialEq + Sync>(
+    file: &ModelFile,
+    records: &[Subject],
+    truth: &[T],
+) -> Result<ModelFile, InvalidModel> {
+    let mut file = ModelFile { calibration: BTreeMap::new(), ..file.clone() };
+    let model = Model::of(&file)?.sized(records.len());
+    let seen = |(a, b): &(u32, u32)| {
+        let (a, b) = (*a as usize, *b as usize);
+        let comparison = model.compare(&records[a].standard, &records[b].standard);
+        let weighed = comparison.weight.bits() - comparison.calibration.bits();
+        (comparison.proof, (weighed, truth[a] == truth[b]))
+    };
+    let seen: Vec<_> = candidates(&model, records).0.par_iter().map(seen).collect();
+    for proof in [Proof::Weighed, Proof::NameAlone, Proof::Relatives, Proof::Denied] {
+        let of: Vec<(f64, bool)> = seen.iter().filter(|(of, _)| *of == proof).map(|(_, seen)| *seen).collect();
+        file.calibration.insert(proof, Curve::fit(&of));
+    }
     Ok(file)
 }
 
@@ -359,6 +395,7 @@ struct Estimation<'a> {
     start: &'a Rows,
     keep: &'a [Field],
     most_rounds: usize,
+    start_counts: f64,
 }
 
 impl Estimation<'_> {
@@ -410,10 +447,10 @@ impl Estimation<'_> {
             }
             let before = rows.clone();
             for (row, (count, of), given) in rows.each(self.start, &one) {
-                row.one_person = share(count + START_COUNTS * given.one_person, of + START_COUNTS);
+                row.one_person = share(count + self.start_counts * given.one_person, of + self.start_counts);
             }
             for (row, (count, of), given) in rows.each(self.start, &family) {
-                row.family = share(count + START_COUNTS * given.family, of + START_COUNTS);
+                row.family = share(count + self.start_counts * given.family, of + self.start_counts);
             }
             if rows.farthest(&before) < SETTLED {
                 break;
@@ -470,26 +507,12 @@ impl Rows {
         one.iter().zip(&other).map(apart).fold(0.0, f64::max)
     }
 
-    /// Sees to it that more agreement never weighs less, where few pairs happened to say otherwise.
-    fn order_levels(&mut self) {
-        let family: [fn(&mut Row) -> &mut f64; 2] = [|row| &mut row.family, |row| &mut row.strangers];
-        for (field, levels) in REACHED {
-            let rows = &mut self.fields[field as usize];
-            for of in family {
-                let best = &mut rows[Level::Same as usize];
-                *of(best) = of(best).min(best.one_person);
-                if field == Field::Address {
-                    // Nearer or farther, all the way down.
-                    order(rows, levels, of);
-                    continue;
-                }
-                let least = *of(&mut rows[Level::Same as usize]) / rows[Level::Same as usize].one_person;
-                for level in &levels[1..] {
-                    let row = &mut rows[*level as usize];
-                    *of(row) = of(row).max(row.one_person * least).min(1.0);
-                }
-            }
-        }
+    /// Sees to it that a nearer address never weighs less, where few pairs happened to say otherwise.
+    fn order_addresses(&mut self) {
+        let (field, levels) = REACHED[Field::Address as usize];
+        let rows = &mut self.fields[field as usize];
+        order(rows, levels, |row| &mut row.strangers);
+        order(rows, levels, |row| &mut row.family);
     }
 }
 
