@@ -31,7 +31,6 @@ struct Arguments {
     show: usize,
     whole: bool,
     table: Option<PathBuf>,
-    train: Option<PathBuf>,
     extracts: Vec<(SourceId, PathBuf)>,
 }
 
@@ -74,7 +73,6 @@ impl Arguments {
                 .map_err(|e| e.to_string())?,
             show: given.get("show").map_or(Ok(0), |n| n.parse()).map_err(|_| "--show needs a number")?,
             whole: given.contains_key("whole"),
-            train: given.get("train").map(PathBuf::from),
             table: given.get("table").map(PathBuf::from),
             extracts,
         })
@@ -135,28 +133,6 @@ fn measure(arguments: &Arguments) -> Result<(), String> {
     let model = if arguments.whole { arguments.model.clone() } else { arguments.model.sized(records.len()) };
     if let Some(file) = &arguments.table {
         table(file, &records, &truth).map_err(|e| format!("{}: {e}", file.display()))?;
-    }
-    if let Some(out) = &arguments.train {
-        let subjects: Vec<Subject> = records.iter().map(|(r, d)| Subject::of(r.clone(), d)).collect();
-        let file =
-            fc_linkage::ModelFile::parse(&fs::read_to_string("/work/wt-l/shared/linkage/data/model.json").unwrap())
-                .unwrap();
-        let started = Instant::now();
-        let trained = fc_linkage::train(
-            &file,
-            &subjects,
-            &fc_linkage::Training {
-                fewest_of_a_name: None,
-                start_counts: std::env::var("SC").unwrap().parse().unwrap(),
-                keep: vec![fc_linkage::Field::Sex, fc_linkage::Field::Contact],
-                ..Default::default()
-            },
-        )
-        .map_err(|e| e.to_string())?;
-        println!("{:?}", started.elapsed());
-        let trained = fc_linkage::calibrate(&trained, &subjects, &truth).map_err(|e| e.to_string())?;
-        fs::write(out, trained.to_string()).map_err(|e| e.to_string())?;
-        return Ok(());
     }
     let started = Instant::now();
     let subjects: Vec<Subject> = records.iter().map(|(r, d)| Subject::of(r.clone(), d)).collect();
@@ -295,9 +271,6 @@ fn blocking_table(model: &Model, standards: &[Standard], wanted: &HashSet<Pair>)
 fn calibration(model: &Model, standards: &[Standard], candidates: &HashSet<Pair>, wanted: &HashSet<Pair>) {
     let mut tenths = [(0, 0); 10];
     for pair in candidates {
-        if std::env::var("DUMP").is_ok() {
-            print!("{} ", u8::from(wanted.contains(pair)));
-        }
         let probability = model.compare(&standards[pair.0], &standards[pair.1]).probability;
         let tenth = &mut tenths[((probability * 10.0) as usize).min(9)];
         tenth.0 += 1;

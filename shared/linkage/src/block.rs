@@ -146,6 +146,17 @@ mod tests {
     }
 
     #[test]
+    fn any_identifier_is_a_key_but_a_phone_is_not() {
+        let mut one = Standard { contacts: vec!["single:abc123".into()], ..Standard::default() };
+        let mut other = one.clone();
+        assert!(meet(&one, &other));
+        for record in [&mut one, &mut other] {
+            record.contacts = vec!["01614960000".into()];
+        }
+        assert!(!meet(&one, &other), "families and front desks share phones");
+    }
+
+    #[test]
     fn a_home_is_found_without_its_postcode() {
         let lucy = record("Lucy", "Smith-Jones", "2015-03-02", "2 High Street");
         let mut undated = record("Lucy", "Taylor", "", "2 High St");

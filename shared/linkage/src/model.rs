@@ -264,6 +264,7 @@ mod tests {
     #[test]
     fn the_shipped_model_is_complete() {
         let model = Model::shipped();
+        assert_eq!(model.version(), ModelFile::shipped().version);
         assert!(model.linked > model.possible && Weight::from_bits(model.unproven) < model.linked);
         assert!(model.surnames["smith"] > model.surnames["fletcher"]);
     }
@@ -276,6 +277,23 @@ mod tests {
         file["levels"]["birth"].as_object_mut().unwrap().remove("swapped");
         let error = Model::parse(&file.to_string()).unwrap_err();
         assert_eq!(error.to_string(), "the model file gives no usable m, u and family for Birth Swapped");
+    }
+
+    #[test]
+    fn the_more_records_there_are_the_less_an_agreement_proves() {
+        let model = Model::shipped();
+        let (town, city) = (model.sized(10_000), model.sized(1_000_000));
+        assert!((town.prior - city.prior - 100f64.log2()).abs() < 1e-9);
+        assert!(town.family_share > city.family_share);
+        assert!((model.sized(3).prior - model.sized(FEWEST).prior).abs() < 1e-9, "a handful of records proves nothing");
+    }
+
+    #[test]
+    fn a_calibration_that_falls_is_refused() {
+        let mut file: serde_json::Value = serde_json::to_value(ModelFile::shipped()).unwrap();
+        file["calibration"] = serde_json::json!({ "weighed": [[0.0, 1.0], [1.0, 0.0]] });
+        let error = Model::parse(&file.to_string()).unwrap_err();
+        assert_eq!(error.to_string(), "the model file's calibration of Weighed does not rise");
     }
 
     #[test]

@@ -638,3 +638,113 @@ fn a_record(file: &ModelFile, seen: &BTreeMap<Vector, u64>, records: usize) -> R
     }
     Ok((significant(matches), significant(family)))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Numbers spread over 0 to 1, the same every time.
+    struct Chance(u64);
+
+    impl Chance {
+        fn next(&mut self) -> f64 {
+            self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            (self.0 >> 33) as f64 / f64::from(1u32 << 31)
+        }
+
+        /// One of the levels, each as often as its share says; the last when nothing is left.
+        fn level(&mut self, shares: &[(Level, f64)]) -> Level {
+            let mut at = self.next();
+            for (level, share) in shares {
+                if at < *share {
+                    return *level;
+                }
+                at -= share;
+            }
+            shares.last().map_or(Level::Missing, |(level, _)| *level)
+        }
+    }
+
+    const RARE: f64 = 0.001;
+    const FORENAME: [[(Level, f64); 3]; 3] = [
+        [(Level::Same, 0.8), (Level::Close, 0.15), (Level::Differ, 0.05)],
+        [(Level::Same, 0.01 + RARE), (Level::Close, 0.02), (Level::Differ, 0.969)],
+        [(Level::Same, RARE), (Level::Close, 0.004), (Level::Differ, 0.995)],
+    ];
+    const SURNAME: [[(Level, f64); 3]; 3] = [
+        [(Level::Same, 0.85), (Level::Close, 0.1), (Level::Differ, 0.05)],
+        [(Level::Same, 0.6), (Level::Close, 0.05), (Level::Differ, 0.35)],
+        [(Level::Same, RARE), (Level::Close, 0.004), (Level::Differ, 0.995)],
+    ];
+    const BIRTH: [[(Level, f64); 3]; 3] = [
+        [(Level::Same, 0.9), (Level::Close, 0.07), (Level::Differ, 0.03)],
+        [(Level::Same, 0.05), (Level::Close, 0.01), (Level::Differ, 0.94)],
+        [(Level::Same, 0.0002), (Level::Close, 0.002), (Level::Differ, 0.9978)],
+    ];
+
+    /// Pairs drawn from what is planted: so many of one person, of a family, of strangers.
+    fn planted(fixed: &'static [Field], pairs: [usize; 3], seed: u64) -> Seen<'static> {
+        let mut chance = Chance(seed);
+        let mut vectors = BTreeMap::new();
+        for (class, pairs) in pairs.into_iter().enumerate() {
+            for _ in 0..pairs {
+                let mut levels = [Level::Missing; FIELDS];
+                levels[Field::Forename as usize] = chance.level(&FORENAME[class]);
+                levels[Field::Surname as usize] = chance.level(&SURNAME[class]);
+                levels[Field::Birth as usize] = chance.level(&BIRTH[class]);
+                for field in fixed {
+                    levels[*field as usize] = Level::Same;
+                }
+                *vectors.entry((levels, RARE.to_bits(), RARE.to_bits())).or_default() += 1;
+            }
+        }
+        Seen { blocked_on: "what was planted", fixed, vectors }
+    }
+
+    #[test]
+    fn what_was_planted_is_recovered_without_being_told_who_is_who() {
+        let sessions = [
+            planted(&[Field::Birth], [30_000, 5_000, 20_000], 1),
+            planted(&[Field::Surname], [30_000, 20_000, 10_000], 2),
+            planted(&[], [20_000, 30_000, 30_000], 3),
+        ];
+        let mut rows = Rows::of(&ModelFile::shipped()).unwrap();
+        let start = rows.clone();
+        let estimation = Estimation { start: &start, keep: &[], most_rounds: 2_000, start_counts: 1.0 };
+        let random = planted(&[], [0, 0, 400_000], 4);
+        estimation.strangers(&mut rows, &random, Classes { one_person: 1e-6, family: 1e-6 });
+        let fitted = estimation.maximise(rows, &sessions);
+        for (field, planted) in [(Field::Forename, FORENAME), (Field::Surname, SURNAME), (Field::Birth, BIRTH)] {
+            for (at, (level, m)) in planted[0].into_iter().enumerate() {
+                let row = fitted.rows.fields[field as usize][level as usize];
+                assert!((row.one_person - m).abs() < 0.02, "{field:?} {level:?}: m {} for {m}", row.one_person);
+                // The forename of relatives is counted without those who share it by chance.
+                let by_chance = if (field, level) == (Field::Forename, Level::Same) { RARE } else { 0.0 };
+                let family = planted[1][at].1 - by_chance;
+                assert!((row.family - family).abs() < 0.02, "{field:?} {level:?}: {} for {family}", row.family);
+                let u = planted[2][at].1;
+                assert!((row.strangers - u).abs() < 0.1 * u + 1e-4, "{field:?} {level:?}: u {} for {u}", row.strangers);
+            }
+        }
+        let shares: Vec<f64> = fitted.classes.iter().map(|classes| classes.one_person).collect();
+        for (found, planted) in shares.iter().zip([30.0 / 55.0, 0.5, 0.25]) {
+            assert!((found - planted).abs() < 0.02, "{found} for {planted}");
+        }
+    }
+
+    #[test]
+    fn addresses_are_put_in_order_where_few_pairs_say_otherwise() {
+        let mut rows = Rows::of(&ModelFile::shipped()).unwrap();
+        let address = &mut rows.fields[Field::Address as usize];
+        address[Level::Postcode as usize] = Row { one_person: 0.0001, strangers: 0.01, family: 0.02 };
+        address[Level::Differ as usize] = Row { one_person: 0.1, strangers: 0.98, family: 0.2 };
+        rows.order_addresses();
+        let odds = |level: Level| {
+            let row = rows.fields[Field::Address as usize][level as usize];
+            (row.one_person / row.strangers, row.one_person / row.family)
+        };
+        let (postcode, elsewhere) = (odds(Level::Postcode), odds(Level::Differ));
+        assert!(postcode.0 >= elsewhere.0 - 1e-9 && postcode.1 >= elsewhere.1 - 1e-9, "{postcode:?}, {elsewhere:?}");
+        assert!((elsewhere.1 - 0.1 / 0.2).abs() < 0.05, "what many pairs say is kept: {}", elsewhere.1);
+    }
+}
