@@ -24,6 +24,7 @@ pub mod cost;
 pub mod definitions;
 pub mod dynamo;
 pub mod edge;
+pub mod explaining;
 pub mod folder;
 pub mod issuer;
 pub mod linking;

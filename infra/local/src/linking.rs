@@ -6,6 +6,7 @@
 
 use crate::{
     definitions,
+    explaining::ExplainPage,
     operator::{OperatorError, feed_of, file_error},
     steps::Steps,
 };
@@ -43,6 +44,8 @@ pub struct Link {
     /// A file to write with the reason why each record is with its person: the record that holds it there most strongly, the probability, and what each field adds, in bits.
     #[arg(long, value_name = "FILE")]
     explain: Option<PathBuf>,
+    #[command(flatten)]
+    page: ExplainPage,
     /// A file with the columns source, source_record_id and person_id that says who is who, to measure by. With a column family_id, merged twins are counted too.
     #[arg(long, value_name = "FILE")]
     truth: Option<PathBuf>,
@@ -92,6 +95,7 @@ impl Link {
         if let Some(file) = &self.explain {
             write_reasons(&model, &records, &linked, file)?;
         }
+        self.page.write(&model, &records, &linked)?;
         let people = linked.people.iter().max().map_or(0, |last| last + 1);
         writeln!(
             out,
@@ -455,6 +459,36 @@ mod tests {
         turned.reverse();
         let (_, other) = run(&folder, &turned);
         assert!(one == other, "people, possible pairs and reasons, to the byte");
+        fs::remove_dir_all(&folder).unwrap();
+    }
+
+    #[test]
+    fn a_page_shows_why_records_are_one_person() {
+        let folder = folder("page");
+        council(&folder);
+        let (_, [people, ..]) = run(&folder, &EXTRACTS);
+        let mut of_person: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+        for (record, person) in people.lines().skip(1).filter_map(|line| line.rsplit_once(',')) {
+            of_person.entry(person).or_default().push(record);
+        }
+        let records = of_person.values().find(|records| records.len() > 2).unwrap();
+        let page = |about: &[&str]| {
+            let file = |name: &str| folder.join(name).display().to_string();
+            let mut words: Vec<String> = vec!["link".into(), "--out".into(), file("people.csv")];
+            words.extend(["--explain-page".into(), file("page.html")]);
+            words.extend(about.iter().flat_map(|record| ["--about".to_owned(), (*record).to_owned()]));
+            words.extend(EXTRACTS.map(|feed| format!("{feed}={}", file(&format!("{}.csv", feed.replace('/', "-"))))));
+            let done = Cli::parse_from(words).link.run(Date::constant(2026, 2, 1), &mut Vec::new());
+            done.map(|()| fs::read_to_string(folder.join("page.html")).unwrap()).map_err(|error| error.to_string())
+        };
+        let person = page(&records[..1]).unwrap();
+        assert!(
+            records.iter().all(|record| person.contains(record)) && person.contains("The weakest link"),
+            "{person}"
+        );
+        let two = page(&records[..2]).unwrap();
+        assert!(two.contains("Why these two records are one person") && two.contains("<svg"), "{two}");
+        assert!(page(&["housing:nobody"]).unwrap_err().contains("there is no record housing:nobody"));
         fs::remove_dir_all(&folder).unwrap();
     }
 

@@ -12,6 +12,10 @@ use fc_local::run::Local;
 use fc_local::training::Train;
 use jiff::Timestamp;
 
+/// Reading a council's extracts makes and drops some hundred million short texts, on every processor at once.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// Family Context: which services are involved with a family, since when, and who to ring.
 ///
 /// Without a command it starts the whole tool on this machine, with made-up people.

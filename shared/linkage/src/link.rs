@@ -45,6 +45,31 @@ pub struct Linked {
     pub saturated: usize,
 }
 
+impl Linked {
+    /// The links that hold a person's records together, the weakest first: the heaviest that reach them all, so that
+    /// without any one of them the person would fall in two. Fewer than that where a decision holds records together.
+    #[must_use]
+    pub fn ties(&self, model: &Model, records: &[Subject], person: usize) -> Vec<Edge> {
+        let within = |edge: &&Edge| self.people[edge.a] == person && self.people[edge.b] == person;
+        let sure = |edge: &&Edge| model.band(edge.weight) == Band::Linked;
+        let mut edges: Vec<Edge> = self.edges.iter().filter(within).filter(sure).copied().collect();
+        let ids = |edge: &Edge| {
+            let (a, b) = (&records[edge.a].record, &records[edge.b].record);
+            (a.min(b), a.max(b))
+        };
+        edges.sort_by(|x, y| y.weight.cmp(&x.weight).then_with(|| ids(x).cmp(&ids(y))));
+        // Few records are one person: each group's name is changed one by one.
+        let mut group: HashMap<usize, usize> = HashMap::new();
+        edges.retain(|edge| {
+            let (a, b) = (*group.entry(edge.a).or_insert(edge.a), *group.entry(edge.b).or_insert(edge.b));
+            group.values_mut().filter(|group| **group == b).for_each(|group| *group = a);
+            a != b
+        });
+        edges.reverse();
+        edges
+    }
+}
+
 /// Links records into people. The answer holds, for each record, the number of its person: dense, from 0, in the order
 /// in which people first appear. Records of one id must have been merged before.
 #[must_use]

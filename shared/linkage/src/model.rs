@@ -177,6 +177,16 @@ impl Model {
         }
     }
 
+    /// The weight from which a band begins; of the lowest band, the least there is.
+    #[must_use]
+    pub fn threshold(&self, band: Band) -> Weight {
+        match band {
+            Band::Linked => self.linked,
+            Band::Possible => self.possible,
+            Band::No => Weight::from_bits(f64::MIN),
+        }
+    }
+
     /// Compares two records. Symmetric.
     ///
     /// Strangers and members of one family are two ways of being different people. Surname, address and birth date are

@@ -7,6 +7,9 @@ use std::borrow::Cow;
 pub(crate) fn cleaned(text: &str, lines: bool) -> String {
     let text = text.trim();
     let text = text.strip_prefix("=\"").and_then(|rest| rest.strip_suffix('"')).unwrap_or(text);
+    if text.bytes().all(|b| matches!(b, b' '..=b'~')) {
+        return text.trim().to_owned();
+    }
     let mut out = String::with_capacity(text.len());
     for c in text.chars() {
         match c {
@@ -19,6 +22,15 @@ pub(crate) fn cleaned(text: &str, lines: bool) -> String {
     }
     let trimmed = out.trim();
     if trimmed.len() == out.len() { out } else { trimmed.to_owned() }
+}
+
+/// A text with single spaces between its words and none around them.
+pub(crate) fn single_spaced(text: String) -> String {
+    let plain = text.bytes().all(|b| matches!(b, b' '..=b'~'));
+    if plain && !text.contains("  ") && !text.starts_with(' ') && !text.ends_with(' ') {
+        return text;
+    }
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 /// What systems export instead of nothing.
@@ -113,6 +125,14 @@ mod tests {
         assert!(has_lost_digits("4.86E+09"));
         assert!(!has_lost_digits("E17"));
         assert!(!has_lost_digits("12E4"), "a house number, or an id");
+    }
+
+    #[test]
+    fn words_are_one_space_apart() {
+        for text in ["12 High Street", " 12  High\tStreet ", "12\u{a0}High\u{2003}Street", "\n12 High Street"] {
+            assert_eq!(single_spaced(text.to_owned()), "12 High Street", "{text:?}");
+        }
+        assert_eq!(single_spaced("  ".to_owned()), "");
     }
 
     #[test]

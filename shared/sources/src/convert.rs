@@ -2,7 +2,7 @@
 
 use crate::{
     Current, Entry, Feed, FeedKind, Field, Reader, Reason, Row,
-    cells::{has_lost_digits, is_no_value, without_decimals, yes_or_no},
+    cells::{has_lost_digits, is_no_value, single_spaced, without_decimals, yes_or_no},
     dates::{OLDEST_AGE, Of},
     definition::{FactMapping, Mapping, Mode, folded_code},
     extract::{CellProblem, FactPlaces, Header, Places},
@@ -165,7 +165,14 @@ impl Cells<'_> {
         let mut out = Vec::new();
         let cells = places.iter().flatten().filter_map(|i| self.cells.get(*i));
         for cell in cells {
-            let cell = cell.chars().take(LONGEST_TEXT).collect::<String>();
+            if cell.is_empty() && mapping.values.is_none() {
+                continue;
+            }
+            let cell = if cell.len() <= LONGEST_TEXT {
+                cell.clone()
+            } else {
+                cell.chars().take(LONGEST_TEXT).collect::<String>()
+            };
             let text = match &mapping.values {
                 Some(values) => {
                     let code = folded_code(&cell);
@@ -197,19 +204,18 @@ impl Cells<'_> {
     fn values(&mut self, field: Field) -> Vec<String> {
         let Some((mapping, places)) = self.mapping(field) else { return Vec::new() };
         let (texts, unknown) = self.texts_at(mapping, places);
-        let too_long = texts.iter().any(|text| text.chars().count() >= LONGEST_TEXT);
+        let too_long = texts.iter().any(|text| text.len() >= LONGEST_TEXT && text.chars().count() >= LONGEST_TEXT);
         let keeps_dashes = matches!(field, Field::Surname | Field::Forename | Field::FullName);
         let parts: Vec<String> = match (&mapping.split, field.is_list()) {
             (Some(split), _) => texts.iter().flat_map(|text| text.split(split.as_str())).map(str::to_owned).collect(),
             (None, true) => texts,
+            (None, false) if texts.len() == 1 => texts,
             (None, false) => vec![texts.join(&mapping.join)],
         };
         let many_lines = matches!(field, Field::Address | Field::PreviousAddresses);
         let parts = parts
             .into_iter()
-            .map(|part| {
-                if many_lines { part.trim().to_owned() } else { part.split_whitespace().collect::<Vec<_>>().join(" ") }
-            })
+            .map(|part| if many_lines { part.trim().to_owned() } else { single_spaced(part) })
             .filter(|part| if keeps_dashes { !part.is_empty() } else { !is_no_value(part) })
             .collect();
         if unknown > 0 {

@@ -1,7 +1,7 @@
 //! Addresses as systems write them: over several lines, in several columns, with the postcode inside, or as an object
 //! of named parts.
 
-use crate::names::is_placeholder;
+use crate::{cells::single_spaced, names::is_placeholder};
 use fc_model::Postcode;
 
 /// Named parts of an address in the Standard Safeguarding Dataset, in the order in which people write them.
@@ -35,7 +35,7 @@ pub(crate) fn place(text: &str) -> Place {
     }
     let mut lines: Vec<String> = text
         .split([',', '\n'])
-        .map(|line| line.split_whitespace().collect::<Vec<_>>().join(" "))
+        .map(|line| single_spaced(line.trim().to_owned()))
         .filter(|line| !line.is_empty())
         .collect();
     let mut postcode = None;
