@@ -56,18 +56,37 @@ pub(crate) struct Rows {
     pub(crate) fields: [[Row; LEVELS]; FIELDS],
     /// Whether people are of one sex is half said already by a forename that agrees.
     pub(crate) sex_when_forenames_agree: [Row; LEVELS],
-    /// By field, the most that strangers and relatives may share the very same, however common it is: less agreement
-    /// would weigh more otherwise.
-    most_same: [(f64, f64); FIELDS],
+    /// The most that strangers and relatives may share the very same forename and surname, however common it is: less
+    /// agreement would weigh more otherwise.
+    most_same: [(f64, f64); 2],
 }
 
 impl Rows {
-    /// Reads them from a file.
+    /// Reads them from a file, and sees to it that nothing weighs more than the very same.
     pub(crate) fn of(file: &ModelFile) -> Result<Self, InvalidModel> {
+        let mut rows = Self::as_written(file)?;
+        for (field, levels) in REACHED {
+            if matches!(field, Field::Forename | Field::Surname) {
+                rows.most_same[field as usize] = rows.most_same(field, levels);
+                continue;
+            }
+            let own = &mut rows.fields[field as usize];
+            let same = own[Level::Same as usize];
+            for level in levels {
+                let row = &mut own[*level as usize];
+                row.strangers = row.strangers.max(row.one_person * same.strangers / same.one_person);
+                row.family = row.family.max(row.one_person * same.family / same.one_person);
+            }
+        }
+        Ok(rows)
+    }
+
+    /// Reads them from a file as they stand there.
+    pub(crate) fn as_written(file: &ModelFile) -> Result<Self, InvalidModel> {
         let mut rows = Self {
             fields: [[NEUTRAL; LEVELS]; FIELDS],
             sex_when_forenames_agree: [NEUTRAL; LEVELS],
-            most_same: [(1.0, 1.0); FIELDS],
+            most_same: [(1.0, 1.0); 2],
         };
         for (field, levels) in REACHED {
             for level in levels {
@@ -80,7 +99,6 @@ impl Rows {
             rows.sex_when_forenames_agree[level as usize] =
                 row(given, || format!("Sex {level:?} when forenames agree"))?;
         }
-        rows.most_same = REACHED.map(|(field, levels)| rows.most_same(field, levels));
         Ok(rows)
     }
 
@@ -95,7 +113,7 @@ impl Rows {
         let sex = if field == Field::Forename { (sex(|odds| odds.0), sex(|odds| odds.1)) } else { (1.0, 1.0) };
         let same = self.fields[field as usize][Level::Same as usize].one_person;
         // Names that are swapped are two fields, and rarer by far.
-        let less = levels.iter().skip(1).filter(|level| **level != Level::Swapped || field == Field::Birth);
+        let less = levels.iter().skip(1).filter(|level| **level != Level::Swapped);
         let best = less.map(|level| (*level, odds(&self.fields[field as usize][*level as usize]))).fold(
             sex,
             |(strangers, family), (level, odds)| {
@@ -109,11 +127,10 @@ impl Rows {
     /// What a level is worth, where the other fields are at these levels.
     pub(crate) fn row(&self, field: Field, level: Level, levels: &[Level; FIELDS], shares: Shares) -> Row {
         let row = self.level(field, level, levels, shares);
-        if level != Level::Same {
+        let Some((strangers, family)) = self.most_same.get(field as usize).filter(|_| level == Level::Same) else {
             return row;
-        }
-        let (strangers, family) = self.most_same[field as usize];
-        Row { strangers: row.strangers.min(strangers), family: row.family.min(family), ..row }
+        };
+        Row { strangers: row.strangers.min(*strangers), family: row.family.min(*family), ..row }
     }
 
     fn level(&self, field: Field, level: Level, levels: &[Level; FIELDS], shares: Shares) -> Row {

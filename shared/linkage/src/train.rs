@@ -133,7 +133,7 @@ pub fn train(start: &ModelFile, records: &[Subject], training: &Training) -> Res
     all.par_sort_unstable();
     all.dedup();
 
-    let mut rows = Rows::of(&file)?;
+    let mut rows = Rows::as_written(&file)?;
     let estimation = Estimation {
         start: &rows.clone(),
         keep: &training.keep,
@@ -708,7 +708,7 @@ mod tests {
             planted(&[Field::Surname], [30_000, 20_000, 10_000], 2),
             planted(&[], [20_000, 30_000, 30_000], 3),
         ];
-        let mut rows = Rows::of(&ModelFile::shipped()).unwrap();
+        let mut rows = Rows::as_written(&ModelFile::shipped()).unwrap();
         let start = rows.clone();
         let estimation = Estimation { start: &start, keep: &[], most_rounds: 2_000, start_counts: 1.0 };
         let random = planted(&[], [0, 0, 400_000], 4);
@@ -734,7 +734,7 @@ mod tests {
 
     #[test]
     fn addresses_are_put_in_order_where_few_pairs_say_otherwise() {
-        let mut rows = Rows::of(&ModelFile::shipped()).unwrap();
+        let mut rows = Rows::as_written(&ModelFile::shipped()).unwrap();
         let address = &mut rows.fields[Field::Address as usize];
         address[Level::Postcode as usize] = Row { one_person: 0.0001, strangers: 0.01, family: 0.02 };
         address[Level::Differ as usize] = Row { one_person: 0.1, strangers: 0.98, family: 0.2 };

@@ -2,7 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "tests may fail by panicking")]
 
-use fc_linkage::{Field, Level, ModelFile, Subject, Training, Untrainable, calibrate, train};
+use fc_linkage::{Field, Level, ModelFile, Proof, Subject, Training, Untrainable, calibrate, train};
 use fc_model::{Address, BirthDate, Details, Name, PartialDate, Postcode, RecordId};
 
 /// Records of a city made up on the spot: each person once in schools and once in housing.
@@ -112,15 +112,10 @@ fn with_the_truth_at_hand_probabilities_are_set_to_what_they_turn_out_to_be() {
     // Everybody who looks alike is somebody else: whatever is promised is too much.
     let nobody: Vec<usize> = (0..records.len()).collect();
     let humbled = calibrate(&ModelFile::shipped(), &records, &nobody).unwrap();
-    let model = fc_linkage::Model::of(&humbled).unwrap().sized(records.len());
-    let proud = fc_linkage::Model::shipped().sized(records.len());
-    let middling = |model: &fc_linkage::Model| {
-        let (candidates, _) = fc_linkage::link::candidates(model, &records);
-        let weights = candidates.iter().map(|(a, b)| {
-            let (a, b) = (&records[*a as usize].standard, &records[*b as usize].standard);
-            model.compare(a, b).weight.bits()
-        });
-        weights.filter(|bits| (0.0..9.0).contains(bits)).count()
-    };
-    assert!(middling(&model) < middling(&proud), "{} of {}", middling(&model), middling(&proud));
+    let after = humbled.calibration[&Proof::Weighed].at(5.0);
+    assert!(after < 0.0, "five bits became {after}");
+    let everybody = vec![0; records.len()];
+    let bold = calibrate(&ModelFile::shipped(), &records, &everybody).unwrap();
+    let after = bold.calibration[&Proof::Weighed].at(0.0);
+    assert!(after > 3.0, "even odds became {after}");
 }
