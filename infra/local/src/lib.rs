@@ -39,6 +39,7 @@ pub mod run;
 pub mod s3;
 pub mod stack;
 mod steps;
+pub mod training;
 
 /// Why part of the local stack did not start. Each message says what to do about it.
 #[derive(Debug, thiserror::Error)]

@@ -11,7 +11,9 @@ use crate::{
     steps::Steps,
 };
 use clap::Args;
-use fc_linkage::{Band, Edge, Linked, Model, Quality, Step, Subject, explain, link_step_by_step};
+use fc_linkage::{
+    Band, Edge, Linked, Model, ModelFile, NeverMerged, Quality, Reliability, Step, Subject, explain, link_step_by_step,
+};
 use fc_model::{Content, Date, Details, FeedId, RecordId, SourceId};
 use fc_sources::{Definition, Definitions, Entry, Feed, Report, Row};
 use indicatif::ProgressBar;
@@ -44,7 +46,7 @@ pub struct Link {
     explain: Option<PathBuf>,
     #[command(flatten)]
     page: ExplainPage,
-    /// A file with the columns source, source_record_id and person_id that says who is who, to measure by.
+    /// A file with the columns source, source_record_id and person_id that says who is who, to measure by. With a column family_id, merged twins are counted too.
     #[arg(long, value_name = "FILE")]
     truth: Option<PathBuf>,
     /// Weights and frequencies other than those that come with the tool.
@@ -54,9 +56,9 @@ pub struct Link {
 
 /// One extract on the command line.
 #[derive(Debug, Clone)]
-struct Extract {
-    feed: String,
-    file: PathBuf,
+pub(crate) struct Extract {
+    pub(crate) feed: String,
+    pub(crate) file: PathBuf,
 }
 
 impl FromStr for Extract {
@@ -113,8 +115,10 @@ impl Link {
         if let Some(file) = &self.truth {
             steps.next("measuring");
             let truth = truth(file, &records)?;
-            let quality = Quality::by_kind(&model, &records, &linked.people, &truth);
-            write!(out, "{quality}").map_err(&stdout)?;
+            let quality = Quality::by_kind(&model, &records, &linked.people, &truth.people);
+            let never = NeverMerged::of(&records, &linked.people, &truth.people, &truth.families);
+            let reliability = Reliability::of(&linked.edges, &truth.people);
+            write!(out, "{quality}{never}{reliability}").map_err(&stdout)?;
         }
         writeln!(out, "{} pairs compared. {}", linked.compared, steps.end()).map_err(&stdout)
     }
@@ -122,8 +126,8 @@ impl Link {
     /// The model, for so many records.
     fn model(&self, records: usize) -> Result<Model, OperatorError> {
         let Some(file) = &self.model else { return Ok(Model::shipped().sized(records)) };
-        let text = std::fs::read_to_string(file).map_err(file_error(file))?;
-        let model = Model::parse(&text).map_err(|error| file_error(file)(std::io::Error::other(error)))?;
+        let unusable = |error| file_error(file)(std::io::Error::other(error));
+        let model = Model::of(&model_file(file)?).map_err(unusable)?;
         Ok(model.sized(records))
     }
 
@@ -136,6 +140,12 @@ impl Link {
     }
 }
 
+/// Reads a model file.
+pub(crate) fn model_file(file: &Path) -> Result<ModelFile, OperatorError> {
+    let text = std::fs::read_to_string(file).map_err(file_error(file))?;
+    ModelFile::parse(&text).map_err(|error| file_error(file)(std::io::Error::other(error)))
+}
+
 /// A source and the extracts of its feeds.
 type Files<'a> = (&'a Definition, Vec<(&'a Feed, &'a Extract)>);
 
@@ -143,7 +153,7 @@ type Files<'a> = (&'a Definition, Vec<(&'a Feed, &'a Extract)>);
 type Said<'a> = (String, &'a FeedId, Content);
 
 /// Reads extracts into records in the order of their ids.
-fn read(
+pub(crate) fn read(
     definitions: &Definitions,
     extracts: &[Extract],
     today: Date,
@@ -308,6 +318,7 @@ fn write_reasons(model: &Model, records: &[Subject], linked: &Linked, file: &Pat
         "upn",
         "contact",
         "family",
+        "calibration",
     ];
     let mut rows = Table::create(file, &columns)?;
     for (at, edge) in strongest.iter().enumerate() {
@@ -325,35 +336,45 @@ fn write_reasons(model: &Model, records: &[Subject], linked: &Linked, file: &Pat
             bits(comparison.prior),
         ];
         let fields = comparison.fields.iter().map(|field| bits(field.weight));
-        rows.row(told.into_iter().chain(fields).chain([bits(comparison.family)]))?;
+        rows.row(told.into_iter().chain(fields).chain([bits(comparison.family), bits(comparison.calibration)]))?;
     }
     rows.end()
 }
 
-/// The true person of each record; a record that the truth does not name is alone.
-fn truth(file: &Path, records: &[Subject]) -> Result<Vec<String>, OperatorError> {
+/// Who is who: for each record its person, and its family where the file says so.
+pub(crate) struct Truth {
+    pub(crate) people: Vec<String>,
+    families: Vec<Option<String>>,
+}
+
+/// Reads who is who. A record that the file does not name is alone.
+pub(crate) fn truth(file: &Path, records: &[Subject]) -> Result<Truth, OperatorError> {
     let failed = |error: csv::Error| file_error(file)(error.into());
     let mut reader = csv::Reader::from_path(file).map_err(failed)?;
     let header = reader.headers().map_err(failed)?.clone();
+    let place = |name: &str| header.iter().position(|known| known == name);
     let column = |name: &str| {
-        header.iter().position(|known| known == name).ok_or_else(|| {
+        place(name).ok_or_else(|| {
             file_error(file)(std::io::Error::other(format!(
                 "there is no column {name}; it needs source, source_record_id and person_id"
             )))
         })
     };
     let (source, id, person) = (column("source")?, column("source_record_id")?, column("person_id")?);
-    let mut people: HashMap<String, String> = HashMap::new();
+    let family = place("family_id");
+    let mut known: HashMap<String, (String, Option<String>)> = HashMap::new();
     for row in reader.records() {
         let row = row.map_err(failed)?;
         let cell = |at: usize| row.get(at).unwrap_or_default();
-        people.insert(format!("{}:{}", cell(source), cell(id)), cell(person).to_owned());
+        let family = family.map(cell).filter(|family| !family.is_empty()).map(str::to_owned);
+        known.insert(format!("{}:{}", cell(source), cell(id)), (cell(person).to_owned(), family));
     }
     let of = |subject: &Subject| {
         let name = subject.record.to_string();
-        people.get(&name).cloned().unwrap_or(name)
+        known.get(&name).cloned().unwrap_or((name, None))
     };
-    Ok(records.iter().map(of).collect())
+    let (people, families) = records.iter().map(of).unzip();
+    Ok(Truth { people, families })
 }
 
 /// A file being written, row by row.
@@ -476,10 +497,11 @@ mod tests {
         let folder = folder("truth");
         council(&folder);
         let (said, [people, _, reasons]) = run(&folder, &EXTRACTS);
-        assert!(
-            said.contains("pairs: precision") && said.contains("B-cubed F1") && said.contains("kind of pair"),
-            "{said}"
-        );
+        for part in
+            ["pairs: precision", "B-cubed F1", "kind of pair", "0 pairs of twins, 0 that a source forbids", ".9 to 1"]
+        {
+            assert!(said.contains(part), "{said}");
+        }
         let together = people.lines().count() - 1;
         let reason = reasons.lines().nth(1).unwrap();
         assert!(reasons.lines().count() <= together && reason.contains("same"), "{reason}");

@@ -12,6 +12,7 @@ use fc_local::operator::{Check, Synth};
 use fc_local::rebuild::Rebuild;
 use fc_local::reconcile::Reconcile;
 use fc_local::run::Local;
+use fc_local::training::Train;
 use jiff::Timestamp;
 
 /// Reading a council's extracts makes and drops some hundred million short texts, on every processor at once.
@@ -38,6 +39,8 @@ enum Command {
     Check(Check),
     /// Join the records of extract files into people, without storing or sending anything.
     Link(Link),
+    /// Estimate from extracts how matching should weigh what records have in common, without being told who is who.
+    Train(Train),
     /// List what came of each source's latest files, and approve or reject one that is held.
     Loads(Loads),
     /// Lay accepted manifests, records and people beside each other, and repair what does not agree.
@@ -59,6 +62,7 @@ fn main() -> ExitCode {
         Command::Local(local) => local.run(today, &mut out).map_err(|error| error.to_string()),
         Command::Check(check) => check.run(today, &mut out).map_err(|error| error.to_string()),
         Command::Link(link) => link.run(today, &mut out).map_err(|error| error.to_string()),
+        Command::Train(train) => train.run(today, &mut out).map_err(|error| error.to_string()),
         Command::Loads(loads) => loads.run(&mut out).map_err(|error| error.to_string()),
         Command::Reconcile(reconcile) => reconcile.run(&mut out).map_err(|error| error.to_string()),
         Command::Facts(facts) => facts.run(&mut out).map_err(|error| error.to_string()),

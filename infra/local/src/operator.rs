@@ -56,6 +56,9 @@ pub enum OperatorError {
         /// Why.
         cause: FileError,
     },
+    /// Nothing could be learnt.
+    #[error("Nothing was trained: {0}")]
+    Training(String),
     /// The extract has so many faults that it would be held.
     #[error("This file would not be loaded as it is. {0}")]
     WouldBeHeld(String),

@@ -174,6 +174,14 @@ impl Home {
         Some(format!("{}#{}#{}", self.postcode, self.number, self.flat))
     }
 
+    /// Key of the home for blocking without its postcode: street, number and flat.
+    pub(crate) fn door(&self) -> Option<String> {
+        if self.street.is_empty() || self.number.is_empty() {
+            return None;
+        }
+        Some(format!("{}#{}#{}", self.street, self.number, self.flat))
+    }
+
     /// How near two homes are; `None` when they cannot be compared.
     pub(crate) fn nearness(&self, other: &Self) -> Option<Nearness> {
         if self.uprn.is_some() && self.uprn == other.uprn {

@@ -26,19 +26,16 @@ pub fn blocking_keys(record: &Standard) -> Vec<String> {
         keys.push(format!("i#{identifier}"));
     }
     let sounds = Sounds::of(record);
-    // One home, and forename that starts alike: survives any birth date and any surname.
-    for premise in record.homes.iter().filter_map(|home| home.premise()).take(MOST_OF_EACH) {
-        for initial in &sounds.initials {
-            keys.push(format!("a#{premise}#{initial}"));
+    // One home: survives any birth date, any surname, an initial, and names that are swapped or missing.
+    for home in record.homes.iter().take(MOST_OF_EACH) {
+        if let Some(premise) = home.premise() {
+            keys.push(format!("h#{premise}"));
         }
-        // A child that has no forename yet lives with its mother, and is known by its year.
-        for year in years(record) {
-            keys.push(format!("y#{premise}#{year}"));
-        }
-    }
-    for uprn in record.homes.iter().filter_map(|home| home.uprn).take(1) {
-        for initial in &sounds.initials {
-            keys.push(format!("p#{uprn}#{initial}"));
+        // The same home where the postcode is wrong or missing.
+        if let Some(door) = home.door() {
+            for initial in &sounds.initials {
+                keys.push(format!("s#{door}#{initial}"));
+            }
         }
     }
     // Birth date with the sound of any name: survives a move, a marriage, and names swapped.
@@ -60,26 +57,15 @@ pub fn blocking_keys(record: &Standard) -> Vec<String> {
     keys
 }
 
-/// The year of birth; of a child expected around the new year, both.
-fn years(record: &Standard) -> Vec<i16> {
-    let Some(birth) = record.birth else { return Vec::new() };
-    let year = birth.year();
-    match birth.month() {
-        Some(10..) if record.expected => vec![year, year + 1],
-        Some(..=4) if record.expected => vec![year, year - 1],
-        _ => vec![year],
-    }
-}
-
 /// The sounds of a record's names.
-struct Sounds {
+pub(crate) struct Sounds {
     initials: Vec<char>,
-    forenames: Vec<String>,
-    surnames: Vec<String>,
+    pub(crate) forenames: Vec<String>,
+    pub(crate) surnames: Vec<String>,
 }
 
 impl Sounds {
-    fn of(record: &Standard) -> Self {
+    pub(crate) fn of(record: &Standard) -> Self {
         let mut sounds = Self { initials: Vec::new(), forenames: Vec::new(), surnames: Vec::new() };
         for name in &record.names {
             for forename in name.forenames.iter().take(MOST_OF_EACH) {
@@ -150,11 +136,32 @@ mod tests {
             record("Lucy", "Taylor", "2015-03-02", ""),
             record("Lucy", "Taylor", "", "2 High St"),
             record("Smith", "Lucy", "", ""),
-            record("BABY", "Taylor", "2015-02-01", "2 High St"),
+            record("BABY", "Taylor", "", "2 High St"),
+            record("Jones", "L", "", "2 High St"),
+            record("Maria", "Jones", "2001-01-09", "2 High St"),
         ] {
             assert!(meet(&lucy, &other));
         }
         assert!(!meet(&lucy, &record("Peter", "Brown", "1960-01-09", "4 High Street")));
+    }
+
+    #[test]
+    fn any_identifier_is_a_key_but_a_phone_is_not() {
+        let mut one = Standard { contacts: vec!["single:abc123".into()], ..Standard::default() };
+        let mut other = one.clone();
+        assert!(meet(&one, &other));
+        for record in [&mut one, &mut other] {
+            record.contacts = vec!["01614960000".into()];
+        }
+        assert!(!meet(&one, &other), "families and front desks share phones");
+    }
+
+    #[test]
+    fn a_home_is_found_without_its_postcode() {
+        let lucy = record("Lucy", "Smith-Jones", "2015-03-02", "2 High Street");
+        let mut undated = record("Lucy", "Taylor", "", "2 High St");
+        undated.homes[0].postcode.clear();
+        assert!(meet(&lucy, &undated));
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! Comparing: how far two records agree, field by field.
 
 pub(crate) use crate::spelling::spelled_alike;
-use crate::{Band, Model, Standard, Weight, address::Nearness, standard::StandardName};
+use crate::{Band, Model, Proof, Standard, Weight, address::Nearness, standard::StandardName};
 use fc_model::{PartialDate, nicknames};
 use serde::{Deserialize, Serialize};
 
@@ -79,12 +79,17 @@ pub struct Comparison {
     pub probability: f64,
     /// Linked, possible or no.
     pub band: Band,
-    /// Evidence by field. With `prior` and `family` it adds up to `weight`.
+    /// Evidence by field. With `prior`, `family` and `calibration` it adds up to `weight`.
     pub fields: [FieldEvidence; 8],
     /// Log2 odds before anything is compared.
     pub prior: Weight,
     /// What is taken away because relatives share surnames, addresses and birthdays; never positive.
     pub family: Weight,
+    /// What is taken away or added because pairs weighed like this were right less or more often than that says, or
+    /// because evidence of this kind cannot link alone.
+    pub calibration: Weight,
+    /// What the weight rests on.
+    pub proof: Proof,
 }
 
 /// The level of every field, with the pair of names that agrees best.

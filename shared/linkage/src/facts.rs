@@ -100,3 +100,39 @@ impl Facts {
         best
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn amara(nhs_number: &str) -> Facts {
+        Facts {
+            nhs_number: NhsNumber::parse(nhs_number).ok(),
+            birth: PartialDate::parse_iso("2015-03-02").ok(),
+            forenames: vec!["amara".into()],
+            surnames: vec!["okafor".into()],
+            ..Facts::default()
+        }
+    }
+
+    #[test]
+    fn two_numbers_on_records_alike_in_all_else_are_likelier_one_wrong_number_than_two_people() {
+        let (one, other) = (amara("9434765919"), amara("4025885905"));
+        assert_eq!(one.clash(&other), Clash::Number);
+        assert_eq!(other.clash(&one), Clash::Number);
+        assert_eq!(one.clash(&one), Clash::None);
+    }
+
+    #[test]
+    fn two_numbers_on_records_that_differ_otherwise_are_two_people() {
+        let twin = Facts { forenames: vec!["daniel".into()], ..amara("4025885905") };
+        assert_eq!(amara("9434765919").clash(&twin), Clash::Identifier);
+    }
+
+    #[test]
+    fn another_forename_is_another_person_unless_a_number_is_shared() {
+        let renamed = Facts { forenames: vec!["daniel".into()], ..amara("9434765919") };
+        assert_eq!(amara("9434765919").clash(&renamed), Clash::None);
+        assert_eq!(amara("").clash(&renamed), Clash::Person);
+    }
+}

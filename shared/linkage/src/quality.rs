@@ -205,6 +205,47 @@ impl fmt::Display for Quality {
     }
 }
 
+/// Pairs of records that were put together and must never be. All of them should be 0.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct NeverMerged {
+    /// Of two people of one family, born on the same day.
+    pub twins: u64,
+    /// Of two people of whom a source says that they are never to be linked.
+    pub never_link: u64,
+    /// With two different valid NHS numbers.
+    pub numbers: u64,
+}
+
+impl NeverMerged {
+    /// Counts them: for each record, what its person is called by linking and in truth, and its family in truth.
+    #[must_use]
+    pub fn of<T: PartialEq>(records: &[Subject], people: &[usize], truth: &[T], families: &[Option<String>]) -> Self {
+        let mut count = Self::default();
+        for (a, b) in pairs(people) {
+            let (one, other) = (&records[a], &records[b]);
+            let says = |x: &Subject, y: &Subject| x.never_link.contains(&y.record);
+            count.never_link += u64::from(says(one, other) || says(other, one));
+            let (one, other) = (&one.standard, &other.standard);
+            let numbers = one.nhs_number.as_ref().zip(other.nhs_number.as_ref());
+            count.numbers += u64::from(numbers.is_some_and(|(x, y)| x != y));
+            let of_one_family = families[a].is_some() && families[a] == families[b];
+            let born_together = one.birth.is_some() && one.birth == other.birth;
+            count.twins += u64::from(truth[a] != truth[b] && of_one_family && born_together);
+        }
+        count
+    }
+}
+
+impl fmt::Display for NeverMerged {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(
+            f,
+            "merged though they must never be: {} pairs of twins, {} that a source forbids, {} with different NHS numbers",
+            self.twins, self.never_link, self.numbers
+        )
+    }
+}
+
 fn share(part: u64, whole: u64) -> f64 {
     if whole == 0 { 1.0 } else { part as f64 / whole as f64 }
 }

@@ -2,64 +2,12 @@
 
 #![expect(clippy::unwrap_used, reason = "tests may fail by panicking")]
 
-use fc_linkage::{
-    Band, Decision, Edge, Linked, Member, Model, Refusal, Standard, Subject, Verdict, Weight, explain, link, link_all,
-    resolve,
-};
-use fc_model::{Address, BirthDate, Details, Name, NhsNumber, PartialDate, Phone, Postcode, RecordId, Upn};
+mod people;
+
+use fc_linkage::{Band, Decision, Edge, Member, Refusal, Verdict, Weight, explain, resolve};
+use fc_model::{BirthDate, Details, Name, Phone, RecordId, Sex, Upn};
+use people::{birth, home, linked, model, nhs, okafor, people, record, standard};
 use proptest::prelude::*;
-
-fn model() -> &'static Model {
-    Model::shipped()
-}
-
-fn record(id: usize) -> RecordId {
-    RecordId::new("housing".parse().unwrap(), format!("H{id}"))
-}
-
-fn standard(details: &Details) -> Standard {
-    Standard::of(&"housing".parse().unwrap(), details)
-}
-
-fn birth(date: &str) -> Option<BirthDate> {
-    PartialDate::parse_iso(date).ok().map(BirthDate::born)
-}
-
-fn home(line: &str) -> Vec<Address> {
-    let postcode = Postcode::parse("SK1 3XE").ok();
-    vec![Address { lines: vec![line.to_owned()], postcode, ..Address::default() }]
-}
-
-/// A valid NHS number: nine digits spread so that two seeds differ in more than two places, and their check digit.
-fn nhs(seed: u64) -> NhsNumber {
-    (0..20)
-        .find_map(|step| {
-            let nine = 400_000_000 + (seed * 20 + step) * 7_013_377 % 299_999_999;
-            (0..10).find_map(|check| NhsNumber::parse(&format!("{nine}{check}")).ok())
-        })
-        .unwrap()
-}
-
-/// Somebody of the Okafor family at 2 High Street.
-fn okafor(forename: &str, born: &str) -> Details {
-    Details {
-        names: vec![Name::current([forename], "Okafor")],
-        birth: birth(born),
-        addresses: home("2 High Street"),
-        ..Details::default()
-    }
-}
-
-fn people(details: Vec<Details>) -> Vec<usize> {
-    let records: Vec<_> = details.into_iter().enumerate().map(|(i, details)| (record(i), details)).collect();
-    link_all(model(), &records)
-}
-
-/// Links records, with decisions.
-fn linked(records: &[(RecordId, Details)], decisions: &[Decision<RecordId>]) -> Linked {
-    let subjects: Vec<Subject> = records.iter().map(|(record, details)| Subject::of(record.clone(), details)).collect();
-    link(model(), &subjects, decisions)
-}
 
 #[test]
 fn twins_are_never_merged_on_surname_birth_date_and_address() {
@@ -164,68 +112,6 @@ fn a_chain_of_look_alikes_does_not_make_one_person_of_twins() {
     assert_eq!(resolution.possible[0].why, Refusal::Conflict);
 }
 
-#[test]
-fn ten_thousand_people_of_one_name_and_birth_date_are_neither_quadratic_nor_one_person() {
-    let mut records: Vec<_> = (0..10_000)
-        .map(|i| {
-            let addresses = home(&format!("{} High Street", i + 1));
-            (record(i), Details { addresses, ..okafor("Amara", "2015-03-02") })
-        })
-        .collect();
-    for i in [10_000, 10_001] {
-        records.push((record(i), Details { nhs_number: Some(nhs(9)), ..okafor("Amara", "2015-03-02") }));
-    }
-    let linked = linked(&records, &[]);
-    assert!(linked.compared < 20, "{} pairs compared", linked.compared);
-    assert!(linked.saturated > 0);
-    assert_eq!(linked.people[10_000], linked.people[10_001], "an identifier still links");
-}
-
-#[test]
-fn one_nhs_number_on_five_thousand_records_merges_no_crowd() {
-    let (forenames, surnames) = (["Amara", "Daniel", "Ruth", "Peter", "Zoe"], ["Okafor", "Smith", "Begum", "Nowak"]);
-    let shared = |i: usize| {
-        let born: fc_model::Date = "1960-01-01".parse().unwrap();
-        let born = born.checked_add(std::time::Duration::from_secs(86_400 * i as u64)).unwrap();
-        let names = vec![Name::current([forenames[i % 5]], surnames[i / 5 % 4])];
-        (
-            record(i),
-            Details { nhs_number: Some(nhs(1)), birth: Some(BirthDate::born(born)), names, ..Details::default() },
-        )
-    };
-    let records: Vec<_> = (0..5_000).map(shared).collect();
-    let linked = linked(&records, &[]);
-    let largest = (0..5_000).map(|p| linked.people.iter().filter(|q| **q == p).count()).max();
-    assert_eq!(largest, Some(1));
-    assert!(linked.saturated > 0);
-}
-
-#[test]
-fn absurd_records_harm_nobody() {
-    let long = "Wolfeschlegelsteinhausen".repeat(500);
-    let absurd = [
-        Details::default(),
-        Details { names: vec![Name::current([long.clone(), long.clone()], long.clone()); 50], ..Details::default() },
-        Details { names: vec![Name::current(["שרה", "e\u{301}\u{327}\u{202e}"], "محمد")], ..Details::default() },
-        Details { names: vec![Name::current(["A"], "B"), Name::current(["", " "], "'")], ..Details::default() },
-        Details { addresses: home(&long), ..Details::default() },
-        Details {
-            addresses: ["", ",,,", "Flat", "Flat ,", "1", "1 a", "/", "St St", "\u{0}"]
-                .iter()
-                .flat_map(|l| home(l))
-                .collect(),
-            ..Details::default()
-        },
-    ];
-    for a in &absurd {
-        for b in &absurd {
-            let comparison = model().compare(&standard(a), &standard(b));
-            assert!(comparison.weight.bits().is_finite() && !explain(&comparison).is_empty());
-        }
-    }
-    assert_eq!(people(absurd.to_vec()).len(), absurd.len());
-}
-
 /// Records of a small street, alike enough to meet.
 fn any_details() -> impl Strategy<Value = Details> {
     let forename = prop::sample::select(vec![
@@ -246,8 +132,10 @@ fn any_details() -> impl Strategy<Value = Details> {
     let number = prop::sample::select(vec![None, None, Some(1), Some(2), Some(3)]);
     let upn = prop::sample::select(vec![None, None, Some("A925204515361"), Some("Z925201418979")]);
     let phone = prop::sample::select(vec![None, Some("01614960000")]);
-    (forename, surname, date, any::<bool>(), line, number, upn, phone).prop_map(
-        |(forename, surname, date, expected, line, number, upn, phone)| Details {
+    let sex = prop::sample::select(vec![None, Some(Sex::Female), Some(Sex::Male)]);
+    (forename, surname, date, any::<bool>(), line, number, upn, phone, sex).prop_map(
+        |(forename, surname, date, expected, line, number, upn, phone, sex)| Details {
+            sex,
             names: vec![Name::current([forename], surname)],
             birth: birth(date).map(|birth| BirthDate { expected: expected && forename == "Baby", ..birth }),
             addresses: home(line),
@@ -280,10 +168,98 @@ proptest! {
     }
 
     #[test]
+    fn more_agreement_never_lowers_a_weight(a in any_details(), b in any_details(), field in 0..7usize) {
+        let mut agreeing = b.clone();
+        let known = match field {
+            0 => {
+                agreeing.names.clone_from(&a.names);
+                let name = &standard(&a).names;
+                name.iter().any(|name| !name.forenames.is_empty() && !name.surnames.is_empty())
+            }
+            1 => {
+                agreeing.birth = a.birth;
+                // A year alone, or its first day, is less than a date.
+                a.birth.and_then(|birth| birth.date.whole()).is_some_and(|date| (date.month(), date.day()) != (1, 1))
+            }
+            2 => {
+                agreeing.addresses.clone_from(&a.addresses);
+                !standard(&a).homes.is_empty()
+            }
+            3 => {
+                agreeing.sex = a.sex;
+                a.sex.is_some()
+            }
+            4 => {
+                agreeing.nhs_number.clone_from(&a.nhs_number);
+                a.nhs_number.is_some()
+            }
+            5 => {
+                agreeing.upn.clone_from(&a.upn);
+                a.upn.as_ref().is_some_and(|upn| !upn.is_temporary())
+            }
+            _ => {
+                agreeing.phones.clone_from(&a.phones);
+                !a.phones.is_empty()
+            }
+        };
+        prop_assume!(known);
+        let a = standard(&a);
+        let (before, after) = (model().compare(&a, &standard(&b)), model().compare(&a, &standard(&agreeing)));
+        prop_assert!(
+            after.weight.bits() >= before.weight.bits() - 0.002,
+            "{} became {}: {} became {}", before.weight.bits(), after.weight.bits(), explain(&before), explain(&after)
+        );
+    }
+
+    #[test]
+    fn linking_what_was_linked_changes_nobody(all in prop::collection::vec(any_details(), 2..14)) {
+        let records: Vec<_> = all.into_iter().enumerate().map(|(i, details)| (record(i), details)).collect();
+        let once = linked(&records, &[]).people;
+        prop_assert_eq!(&once, &linked(&records, &[]).people);
+        // And when a steward confirms every link that was made.
+        let confirmed: Vec<_> = (0..records.len())
+            .flat_map(|a| (a + 1..records.len()).map(move |b| (a, b)))
+            .filter(|(a, b)| once[*a] == once[*b])
+            .map(|(a, b)| Decision { a: record(a), b: record(b), verdict: Verdict::Link })
+            .collect();
+        prop_assert_eq!(once, linked(&records, &confirmed).people);
+    }
+
+    #[test]
+    fn any_two_orders_of_any_changes_end_in_the_same_people(
+        changes in prop::collection::vec((0..10usize, prop::option::of(any_details())), 1..30),
+        seed in any::<u64>(),
+    ) {
+        // Changes of one record stay in their order; between records any order may happen. None removes a record.
+        let mut straight = std::collections::BTreeMap::new();
+        for (id, details) in &changes {
+            straight.insert(*id, details.clone());
+        }
+        let mut queues: Vec<Vec<_>> = (0..10).map(|id| changes.iter().filter(|(of, _)| *of == id).collect()).collect();
+        let (mut arrived, mut at) = (Vec::new(), seed);
+        while queues.iter().any(|queue| !queue.is_empty()) {
+            at = at.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            let waiting: Vec<usize> = (0..10).filter(|id| !queues[*id].is_empty()).collect();
+            let next = waiting[(at >> 33) as usize % waiting.len()];
+            arrived.push(queues[next].remove(0).clone());
+        }
+        let mut store: Vec<(RecordId, Details)> = Vec::new();
+        for (id, details) in arrived {
+            store.retain(|(known, _)| *known != record(id));
+            store.extend(details.map(|details| (record(id), details)));
+        }
+        let straight: Vec<_> =
+            straight.into_iter().filter_map(|(id, details)| Some((record(id), details?))).collect();
+        let (one, other) = (linked(&straight, &[]), linked(&store, &[]));
+        prop_assert_eq!(grouping(&straight, &one.people), grouping(&store, &other.people));
+    }
+
+    #[test]
     fn evidence_adds_up_to_the_weight(a in any_details(), b in any_details()) {
         let comparison = model().compare(&standard(&a), &standard(&b));
         let fields: f64 = comparison.fields.iter().map(|field| field.weight.bits()).sum();
-        let sum = fields + comparison.prior.bits() + comparison.family.bits();
+        let sum = fields + comparison.prior.bits() + comparison.family.bits() + comparison.calibration.bits();
+        prop_assert!(comparison.family.bits() <= 0.0);
         prop_assert!((sum - comparison.weight.bits()).abs() < 0.01);
         prop_assert_eq!(comparison.band, model().band(comparison.weight));
     }
