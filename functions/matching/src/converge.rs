@@ -17,7 +17,7 @@
 
 use crate::{
     Failure, Matching, Report,
-    cluster::{Cluster, Edge, Live, News, join},
+    cluster::{Cluster, Edge, Live, News, Person, join},
     record::{self, Applied},
     tasks, view,
 };
@@ -188,7 +188,7 @@ impl Matching {
                 Err(StoreError::Conflict) => {}
                 Err(error) => return Err(error.into()),
             }
-            tokio::time::sleep(PAUSE * attempt).await;
+            self.store.records.pause(PAUSE * attempt).await;
             known = records::read(&self.store.records, [handle], self.now()).await?.remove(handle);
         }
         Err(StoreError::Conflict.into())
@@ -452,7 +452,8 @@ impl Matching {
             let is_saturated = members.len() > self.model.saturation();
             let state = if is_saturated { "saturated" } else { "open" };
             tracing::warn!(count = members.len(), state, "a blocking key crossed the saturation limit");
-            let known = records::read(&self.store.records, &members, self.now()).await?;
+            let known: BTreeMap<_, _> =
+                records::read(&self.store.records, &members, self.now()).await?.into_iter().collect();
             let again = known.into_iter().filter(|(handle, _)| !besides.contains(handle));
             let bumps = again.map(|(handle, stored)| self.look_again(handle, stored));
             let arrived = tasks::all(AT_ONCE, bumps.collect()).await?.into_iter().flatten().collect();
@@ -502,7 +503,7 @@ impl Matching {
                     if conflicts == TRIES {
                         return Err(StoreError::Conflict.into());
                     }
-                    tokio::time::sleep(PAUSE * conflicts).await;
+                    self.store.records.pause(PAUSE * conflicts).await;
                 }
                 Err(error) => return Err(error),
             }
@@ -540,7 +541,7 @@ impl Matching {
         let epoch = next_rev(highest, now);
         let clusters: Vec<&Cluster> = with_cluster.iter().map(|(_, _, cluster)| *cluster).collect();
         let (news, edges) = if is_all { (&group.news[..], group.edges.clone()) } else { (&[][..], BTreeSet::new()) };
-        let mut cluster = join(&self.model, &clusters, news, &edges, epoch, now);
+        let mut cluster = join(&self.model, &clusters, news, &edges, epoch, now, &*self.new_person);
         let before: BTreeSet<_> = clusters.iter().flat_map(|cluster| cluster.people.keys().cloned()).collect();
         if let [only] = &clusters[..] {
             cluster.projected = only.projected;
@@ -602,22 +603,27 @@ impl Matching {
             key: &self.store.key,
             today: TimeZone::UTC.to_datetime((self.now)()).date(),
         };
-        let here = people.into_iter().filter_map(|(id, person)| {
-            let view = maker.view(id, person, cluster, &known)?;
+        let here = people.into_iter().map(|(id, person)| {
+            // Somebody whose records have all left is gone before the commit that will say so, which no longer knows whose
+            // the records were.
+            let standing = maker.view(id, person, cluster, &known).map_or(Standing::Gone, Standing::Here);
             let is_new = matches!(which, Which::At(_, before) if !before.contains(id));
-            Some(Projection { person: id.clone(), epoch: person.epoch, standing: Standing::Here(view), is_new })
+            Projection { person: id.clone(), epoch: person.epoch, standing, is_new }
         });
         let former = cluster.former.iter().filter(|(_, former)| is_changed(former.epoch)).map(|(id, former)| {
             let standing = former.moved_to.clone().map_or(Standing::Gone, Standing::MovedTo);
             Projection { person: id.clone(), epoch: former.epoch, standing, is_new: false }
         });
-        let taken: BTreeSet<RecordHandle> = cluster.live().map(|(handle, _, _)| handle.clone()).collect();
+        let of = |(id, person): (&PersonId, &Person)| {
+            person.records.iter().map(|handle| (handle.clone(), id.clone())).collect::<Vec<_>>()
+        };
+        let whose: BTreeMap<RecordHandle, PersonId> = cluster.people.iter().flat_map(of).collect();
         let mut written = 0;
         // Survivors before those that moved: nobody is missing in between.
         for projections in [here.collect::<Vec<_>>(), former.collect()] {
             let writes = projections
                 .iter()
-                .map(|wanted| people::project(&self.store.people, &self.store.key, wanted, &taken, self.now()));
+                .map(|wanted| people::project(&self.store.people, &self.store.key, wanted, &whose, self.now()));
             written += tasks::all(AT_ONCE, writes.collect()).await?.into_iter().map(u64::from).sum::<u64>();
         }
         Ok(written)

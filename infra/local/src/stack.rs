@@ -175,6 +175,7 @@ impl Stack {
             matching: Arc::clone(&self.matching) as fc_store::Queue,
             own: Arc::clone(&self.ingest) as fc_store::Queue,
             now: Arc::new(Timestamp::now),
+            part_lines: fc_ingest::PART_LINES,
         });
         self.ingest.deliver_to(move |event| {
             let ingest = Arc::clone(&ingest);
@@ -186,6 +187,7 @@ impl Stack {
             model: Model::shipped().clone(),
             ingest: Arc::clone(&self.ingest) as fc_store::Queue,
             now: Arc::new(Timestamp::now),
+            new_person: Arc::new(fc_model::PersonId::random),
         });
         self.matching.deliver_to(move |event: SqsEvent| {
             let matching = Arc::clone(&matching);
