@@ -422,8 +422,7 @@ impl Work<'_> {
         let (target, key, today) = (target.clone(), self.ingest.store.key.clone(), self.today());
         let part_lines = self.ingest.part_lines;
         self.read(move |file| {
-            let extract =
-                Extract { definition: &target.definition, feed: &target.feed, key: &key, today, part_lines };
+            let extract = Extract { definition: &target.definition, feed: &target.feed, key: &key, today, part_lines };
             extract.survey(file)
         })
         .await
@@ -650,8 +649,7 @@ impl Work<'_> {
         let (key, today, removed) = (self.ingest.store.key.clone(), self.today(), plan.removed.clone());
         let part_lines = self.ingest.part_lines;
         let reading = self.read(move |file| {
-            let extract =
-                Extract { definition: &target.definition, feed: &target.feed, key: &key, today, part_lines };
+            let extract = Extract { definition: &target.definition, feed: &target.feed, key: &key, today, part_lines };
             // When writing has failed nobody listens any more; the failure is told by the writer.
             extract.changes(file, &survey, &removed, seq, |number, lines| drop(to.blocking_send((number, lines))))
         });

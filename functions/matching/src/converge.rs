@@ -60,6 +60,14 @@ pub(crate) struct Arrived {
     is_repeat: bool,
 }
 
+impl Arrived {
+    /// A record as it was found: it may have been committed so, or not.
+    fn as_found(handle: RecordHandle, stored: Stored) -> Option<Self> {
+        let Stored { rev, record } = stored;
+        Some(Self { handle, last: None, rev, record: record?, kept_keys: Vec::new(), is_repeat: true })
+    }
+}
+
 /// Heads of clusters, and which of them each record belongs to.
 #[derive(Default)]
 struct Roots {
@@ -154,16 +162,8 @@ impl Matching {
             }
             if !applied.contains(&Applied::Changed) {
                 let is_repeat = applied.contains(&Applied::Same);
-                let arrived = last.zip(before).filter(|_| is_repeat);
-                let arrived = arrived.map(|(rev, record)| Arrived {
-                    handle: handle.clone(),
-                    last: None,
-                    rev,
-                    record,
-                    kept_keys: Vec::new(),
-                    is_repeat: true,
-                });
-                return Ok((counts, arrived));
+                let found = last.filter(|_| is_repeat).map(|rev| Stored { rev, record: before });
+                return Ok((counts, found.and_then(|found| Arrived::as_found(handle.clone(), found))));
             }
             let details = record::details(&self.definitions, &record);
             counts.waiting += u64::from(details.is_none() && !record::has_left(&record));
@@ -281,12 +281,32 @@ impl Matching {
             report.projected += tasks::all(CLUSTERS_AT_ONCE, finish.collect()).await?.into_iter().sum::<u64>();
 
             let groups = self.score(&fresh, &mut roots, in_hand).await?;
+            let ahead = ahead(&groups, &fresh, &roots);
             let commits = groups.into_iter().map(|(group, known)| self.settle(group, &roots, known));
             report.projected += tasks::all(CLUSTERS_AT_ONCE, commits.collect()).await?.into_iter().sum::<u64>();
+            report.projected += self.adopt(ahead, in_hand).await?;
 
             self.delete_obsolete(settled.iter().chain(&fresh), in_hand).await?;
             Ok(report)
         })
+    }
+
+    /// Commits records that ours were compared with at versions nobody has committed. Most are on their way; but a worker
+    /// that died while it looked again at a saturated key has left versions that no message speaks of, and a link to such a
+    /// version would never count.
+    async fn adopt(&self, ahead: BTreeSet<RecordHandle>, in_hand: &BTreeSet<String>) -> Result<u64, Failure> {
+        if ahead.is_empty() {
+            return Ok(0);
+        }
+        let mut roots = Roots::default();
+        self.load_roots(&mut roots, ahead.clone()).await?;
+        let known: BTreeMap<_, _> = records::read(&self.store.records, &ahead, self.now()).await?.into_iter().collect();
+        let left = known.into_iter().filter(|(handle, stored)| !roots.knows(handle, stored.rev));
+        let arrived: Vec<Arrived> = left.filter_map(|(handle, stored)| Arrived::as_found(handle, stored)).collect();
+        if arrived.is_empty() {
+            return Ok(0);
+        }
+        Ok(self.converge(arrived, in_hand).await?.projected)
     }
 
     /// Steps 2 and 3: files the records' keys, reads who else is filed there, and scores the pairs. Gives what has to be
@@ -468,18 +488,25 @@ impl Matching {
     }
 
     /// Gives a record a new version without changing it, which voids every edge it has.
-    async fn look_again(&self, handle: RecordHandle, stored: Stored) -> Result<Option<Arrived>, Failure> {
-        let Some(record) = stored.record else { return Ok(None) };
-        let rev = next_rev(Some(stored.rev), self.now());
-        match self.write_record(&handle, Some(stored.rev), rev, &record).await {
-            Ok(()) => {
-                let (last, kept_keys) = (Some(stored.rev), record.keys.clone());
-                Ok(Some(Arrived { handle, last, rev, record, kept_keys, is_repeat: false }))
+    async fn look_again(&self, handle: RecordHandle, mut stored: Stored) -> Result<Option<Arrived>, Failure> {
+        for attempt in 1..=TRIES {
+            let Some(record) = stored.record else { return Ok(None) };
+            let rev = next_rev(Some(stored.rev), self.now());
+            match self.write_record(&handle, Some(stored.rev), rev, &record).await {
+                Ok(()) => {
+                    let (last, kept_keys) = (Some(stored.rev), record.keys.clone());
+                    return Ok(Some(Arrived { handle, last, rev, record, kept_keys, is_repeat: false }));
+                }
+                // Whoever changed it may not live to look at the key.
+                Err(StoreError::Conflict) => {}
+                Err(error) => return Err(error.into()),
             }
-            // It has changed meanwhile: whoever changed it reads the key after us.
-            Err(StoreError::Conflict) => Ok(None),
-            Err(error) => Err(error.into()),
+            self.store.records.pause(PAUSE * attempt).await;
+            let found = records::read(&self.store.records, [&handle], self.now()).await?.remove(&handle);
+            let Some(found) = found else { return Ok(None) };
+            stored = found;
         }
+        Err(StoreError::Conflict.into())
     }
 
     /// Steps 4 to 7 for one group. Returns how many people were written.
@@ -699,6 +726,18 @@ enum Committed {
     Done { cluster: Cluster, epoch: Option<u64>, before: BTreeSet<PersonId> },
     /// Many clusters were joined, but not all yet: go on.
     Joined,
+}
+
+/// Records that others were compared with at versions that were not committed when their heads were read.
+fn ahead(
+    groups: &[(Group, HashMap<RecordHandle, Stored>)],
+    fresh: &[Arrived],
+    roots: &Roots,
+) -> BTreeSet<RecordHandle> {
+    let own: BTreeSet<&RecordHandle> = fresh.iter().map(|one| &one.handle).collect();
+    let ends = groups.iter().flat_map(|(group, _)| &group.edges).flat_map(|edge| [&edge.a, &edge.b]);
+    let ahead = ends.filter(|(handle, rev)| !own.contains(handle) && !roots.knows(handle, *rev));
+    ahead.map(|(handle, _)| handle.clone()).collect()
 }
 
 /// Whether a record, as it was read, is filed under a key.

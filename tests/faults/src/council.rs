@@ -12,15 +12,63 @@ use std::{
 };
 
 const FORENAMES: [&str; 24] = [
-    "Maya", "Oliver", "Katherine", "Kate", "Mohammed", "Amelia", "Jack", "Grace", "Leo", "Zara", "Thomas", "Isla",
-    "Robert", "Bob", "Freya", "Noah", "Priya", "Daniel", "Ruby", "Ewan", "Harriet", "Yusuf", "Chloe", "Patrick",
+    "Maya",
+    "Oliver",
+    "Katherine",
+    "Kate",
+    "Mohammed",
+    "Amelia",
+    "Jack",
+    "Grace",
+    "Leo",
+    "Zara",
+    "Thomas",
+    "Isla",
+    "Robert",
+    "Bob",
+    "Freya",
+    "Noah",
+    "Priya",
+    "Daniel",
+    "Ruby",
+    "Ewan",
+    "Harriet",
+    "Yusuf",
+    "Chloe",
+    "Patrick",
 ];
 const SURNAMES: [&str; 28] = [
-    "Okafor", "Pemberton", "Kowalski", "Begum", "Whitlock", "Carter", "Dhillon", "Nkosi", "Fairweather", "Osei",
-    "Lindqvist", "Marchbanks", "Rahman", "Thistlewood", "Vasquez", "Young", "Zielinski", "Abbott", "Quigley", "Hughes",
-    "Ivanova", "Jessop", "Underhill", "Eastwood", "Gallagher", "Redfern", "Ttouli", "Bexley",
+    "Okafor",
+    "Pemberton",
+    "Kowalski",
+    "Begum",
+    "Whitlock",
+    "Carter",
+    "Dhillon",
+    "Nkosi",
+    "Fairweather",
+    "Osei",
+    "Lindqvist",
+    "Marchbanks",
+    "Rahman",
+    "Thistlewood",
+    "Vasquez",
+    "Young",
+    "Zielinski",
+    "Abbott",
+    "Quigley",
+    "Hughes",
+    "Ivanova",
+    "Jessop",
+    "Underhill",
+    "Eastwood",
+    "Gallagher",
+    "Redfern",
+    "Ttouli",
+    "Bexley",
 ];
-const STREETS: [&str; 6] = ["Lantern Row", "Mill Lane", "Castle Street", "Poplar Avenue", "Bridge Road", "Orchard Close"];
+const STREETS: [&str; 6] =
+    ["Lantern Row", "Mill Lane", "Castle Street", "Poplar Avenue", "Bridge Road", "Orchard Close"];
 const SYLLABLES: [&str; 6] = ["Bram", "Keld", "Dorn", "Felt", "Garv", "Monk"];
 const ENDINGS: [&str; 5] = ["ley", "ton", "wick", "sham", "burn"];
 
@@ -335,7 +383,9 @@ fn change(dice: &mut Dice, records: &mut Records, careful: &BTreeSet<(Source, St
                     said.former = std::mem::replace(&mut said.surname, SURNAMES[dice.below(8)].to_owned());
                 }
                 3 => said.nhs = if said.nhs.is_empty() { nhs_number(dice) } else { String::new() },
-                4 => said.born = format!("{}-{:02}-{:02}", 1960 + dice.below(60), 1 + dice.below(12), 1 + dice.below(28)),
+                4 => {
+                    said.born = format!("{}-{:02}-{:02}", 1960 + dice.below(60), 1 + dice.below(12), 1 + dice.below(28))
+                }
                 5 => said.forename = FORENAMES[dice.below(FORENAMES.len())].to_owned(),
                 _ => {
                     if let Some(other) = other {
@@ -406,7 +456,9 @@ impl Files {
             let text = self.text(feed, is);
             files.push(file(feed, day + 1, "night", text, minute + 10));
             if feed == Feed::Cms {
-                if night > 1 && let Some(late) = self.early.take() {
+                if night > 1
+                    && let Some(late) = self.early.take()
+                {
                     files.push(File { minute: minute + 20, ..late });
                 } else if night == 0 {
                     let middle = self.middle(is, is, careful, feed);

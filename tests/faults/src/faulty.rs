@@ -57,14 +57,6 @@ impl FaultyRows {
         let is_contended = |key: &Key| ["HEAD#", "F#"].iter().any(|prefix| key.pk.starts_with(prefix));
         let open_to = if ops.iter().map(key_of).any(is_contended) { OpenTo::Conflict } else { OpenTo::Nothing };
         let fault = self.worker.call(kind, self.rows.name(), open_to).await;
-        if let Ok(want) = std::env::var("FAULTS_KEY") {
-            for op in &ops {
-                let text = match op { Op::Put(i, g) => format!("put rev {} {g:?} {} exp {:?}", i.rev, i.data, i.expires), Op::Delete(_, g) => format!("delete {g:?}"), Op::Check(..) => "check".into() };
-                if want.split(',').any(|w| key_of(op).pk.contains(w) || text.contains(w)) {
-                    eprintln!("DEBUG {} w{} {fault:?} {}/{}: {} now rev {:?}", self.worker.storm.time.now(), self.worker.number, key_of(op).pk, key_of(op).sk, &text[..text.len().min(1500)], self.rows.find(key_of(op), false).map(|i| i.rev));
-                }
-            }
-        }
         let done = |units| Answer { got: (), units };
         match fault {
             Fault::Throttled => Err(unavailable(operation, self.rows.name(), fault)),
@@ -116,7 +108,11 @@ impl Items for FaultyRows {
             // DynamoDB gives them in no order.
             let mut keys = keys;
             self.worker.dice(|dice| dice.shuffle(&mut keys));
-            let left = if fault == Fault::Partial { keys.split_off(self.worker.dice(|d| d.below(keys.len()))) } else { Vec::new() };
+            let left = if fault == Fault::Partial {
+                keys.split_off(self.worker.dice(|d| d.below(keys.len())))
+            } else {
+                Vec::new()
+            };
             let found = keys.iter().filter_map(|key| self.rows.find(key, fault == Fault::Stale)).collect();
             Ok(Answer { got: (found, left), units: 1.0 })
         })

@@ -49,6 +49,8 @@ pub struct Verdict {
     pub records: usize,
     /// Rows of its files.
     pub rows: usize,
+    /// Beyond how many records a blocking key supports no link.
+    pub saturation: usize,
     /// Every call of the storm.
     pub trace: Vec<Step>,
     /// Rows that differ: of made-up people.
@@ -74,7 +76,17 @@ pub fn judge(seed: u64, definitions: &Arc<Definitions>) -> Result<Verdict, Strin
         faults.push(format!("{calls} calls a row"));
     }
     let rows_that_differ = outcome.rows_that_differ(&calm.outcome);
-    Ok(Verdict { seed, faults, counts, crashes, records: council.records, rows: council.rows, trace, rows_that_differ })
+    Ok(Verdict {
+        seed,
+        faults,
+        counts,
+        crashes,
+        records: council.records,
+        rows: council.rows,
+        saturation: council.saturation,
+        trace,
+        rows_that_differ,
+    })
 }
 
 /// The last calls of a trace, for a terminal: kinds only.

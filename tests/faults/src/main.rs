@@ -80,8 +80,8 @@ fn run() -> Result<bool, String> {
     for verdict in diverging.iter().take(TOLD) {
         tell(verdict, 40);
     }
-    for verdict in diverging.iter().skip(TOLD) {
-        println!("seed {}: {}", verdict.seed, verdict.faults.join("; "));
+    for Verdict { seed, saturation, faults, .. } in diverging.iter().skip(TOLD) {
+        println!("seed {seed} (keys saturated beyond {saturation}): {}", faults.join("; "));
     }
     for words in &broken {
         println!("{words}");
@@ -101,7 +101,14 @@ fn run() -> Result<bool, String> {
 }
 
 fn tell(verdict: &Verdict, last: usize) {
-    println!("seed {}: {} records, {} crashes, {} calls", verdict.seed, verdict.records, verdict.crashes, verdict.trace.len());
+    println!(
+        "seed {}: {} records, keys saturated beyond {}, {} crashes, {} calls",
+        verdict.seed,
+        verdict.records,
+        verdict.saturation,
+        verdict.crashes,
+        verdict.trace.len()
+    );
     for fault in &verdict.faults {
         println!("  {fault}");
     }

@@ -23,7 +23,7 @@ use fc_store::{
     queue::Sending,
     table::Items,
 };
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use std::{
     path::Path,
     sync::{
@@ -43,8 +43,8 @@ const SWEEP_EVERY: u64 = 10 * 60_000;
 const REDRIVE_EVERY: u64 = 12;
 /// Sweeps after which a night should long have ended: ten days.
 const LONGEST: u64 = 6 * 24 * 10;
-/// Sweeps after which nothing goes wrong any more, so that every night ends: two days.
-const STORMY: u64 = 6 * 24 * 2;
+/// Sweeps after which nothing goes wrong any more, so that every night ends: ten hours.
+const STORMY: u64 = 6 * 10;
 
 /// The weather.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -278,8 +278,7 @@ impl World {
             for load in known {
                 is_settled &= load.state.is_closed() && load.state != LoadState::Held;
                 if load.state == LoadState::Held {
-                    let queue: Queue =
-                        Arc::new(Calmly { to: Arc::clone(&self.ingest), time: self.storm.time.clone() });
+                    let queue: Queue = Arc::new(Calmly { to: Arc::clone(&self.ingest), time: self.storm.time.clone() });
                     // Somebody may have closed it meanwhile: then there is nothing to decide.
                     let _ = loads::approve(&store.loads, &queue, &name, &load.load, self.now(0)).await;
                 }
@@ -351,7 +350,9 @@ impl World {
                 self.ingest.redrive();
                 self.matching.redrive();
             }
-            if sweep > 0 && let Ok(body) = (ToIngest::Sweep {}).body() {
+            if sweep > 0
+                && let Ok(body) = (ToIngest::Sweep {}).body()
+            {
                 self.ingest.push(body, self.storm.time.now());
                 self.ingest.came.notify_waiters();
             }
@@ -391,7 +392,7 @@ pub fn run(seed: u64, weather: Weather, definitions: &Arc<Definitions>) -> Resul
     let council = Council::of(seed);
     let time = Time::default();
     let mut dice = Dice::new(seed, 2);
-    let storm = Storm::new(&mut dice, time.clone());
+    let storm = Storm::new(&mut dice, time.clone(), council.records > 100);
     if weather == Weather::Calm {
         storm.calm();
     }
@@ -422,8 +423,7 @@ pub fn run(seed: u64, weather: Weather, definitions: &Arc<Definitions>) -> Resul
         world.over.store(true, Ordering::SeqCst);
         complaints
     });
-    let day = SignedDuration::from_hours(24);
-    let outcome = Outcome::of(&world.memory, &world.key, &world.model, world.now(0) + day)?;
+    let outcome = Outcome::of(&world.memory, world.now(0))?;
     complaints.extend(outcome.complaints.iter().cloned());
     Ok(Run { outcome, trace: storm.trace(), counts: storm.counts(), crashes: storm.crashes(), complaints })
 }

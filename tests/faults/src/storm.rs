@@ -222,8 +222,9 @@ pub struct Storm {
 impl Storm {
     /// The storm of a seed.
     #[must_use]
-    pub fn new(dice: &mut Dice, time: Time) -> Arc<Self> {
-        let wildness = *dice.pick(&[5, 20, 60, 120]).unwrap_or(&20);
+    pub fn new(dice: &mut Dice, time: Time, is_huge: bool) -> Arc<Self> {
+        // The more calls a message takes, the fewer may fail, or nothing is ever done.
+        let wildness = *dice.pick(if is_huge { &[1, 3] } else { &[3, 8, 20, 50] }).unwrap_or(&8);
         Arc::new(Self {
             time,
             calm: AtomicBool::new(false),

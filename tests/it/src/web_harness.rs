@@ -21,11 +21,7 @@ use fc_store::{
 };
 use fc_web::{Settings, Web};
 use jiff::{SignedDuration, Timestamp, civil::date};
-use std::{
-    cell::Cell,
-    collections::BTreeMap,
-    sync::Arc,
-};
+use std::{cell::Cell, collections::BTreeMap, sync::Arc};
 use tower::ServiceExt;
 
 /// Where the page believes to be.
