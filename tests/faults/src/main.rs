@@ -1,6 +1,7 @@
 //! `faults`: runs seeds, and says what went wrong how often and what came out differently.
 //!
 //!   faults [--seeds N] [--from SEED]   runs seeds, on every core
+//!   faults --first ...                  stops at the first that comes out differently
 //!   faults --replay SEED [--last N] [--rows]   runs one, and prints its last calls, and the rows that differ
 
 #![expect(clippy::print_stdout, reason = "a tool's output")]
@@ -46,6 +47,7 @@ fn run() -> Result<bool, String> {
         tell(&verdict, usize::try_from(option("--last").unwrap_or(60)).unwrap_or(60));
         return Ok(verdict.faults.is_empty());
     }
+    let only_first = std::env::args().any(|argument| argument == "--first");
     let (first, seeds) = (option("--from").unwrap_or(0), option("--seeds").unwrap_or(2_000));
     let (began, next) = (Instant::now(), AtomicU64::new(first));
     let sum = Mutex::new((Counts::default(), 0_u64, 0_u64, 0_u64, Vec::<Verdict>::new(), Vec::<String>::new()));
@@ -67,6 +69,9 @@ fn run() -> Result<bool, String> {
                             sum.2 += verdict.rows as u64;
                             sum.3 += verdict.crashes;
                             if !verdict.faults.is_empty() {
+                                if only_first {
+                                    next.store(first + seeds, Ordering::SeqCst);
+                                }
                                 sum.4.push(verdict);
                             }
                         }
@@ -77,6 +82,12 @@ fn run() -> Result<bool, String> {
         }
     });
     let (counts, records, rows, crashes, diverging, broken) = sum.into_inner().unwrap_or_else(PoisonError::into_inner);
+    if only_first {
+        if let Some(Verdict { seed, faults, .. }) = diverging.iter().min_by_key(|verdict| verdict.seed) {
+            println!("seed {seed}: {}", faults.join("; "));
+        }
+        return Ok(diverging.is_empty() && broken.is_empty());
+    }
     for verdict in diverging.iter().take(TOLD) {
         tell(verdict, 40);
     }
