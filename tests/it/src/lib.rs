@@ -51,3 +51,6 @@ mod binaries;
 
 #[cfg(test)]
 mod operator;
+
+#[cfg(test)]
+mod killed;
