@@ -23,7 +23,7 @@ use tokio::sync::mpsc;
 /// Chunks of the file that may be on their way to the reader.
 const CHUNKS_AHEAD: usize = 8;
 /// Changes in a part: small enough that one part is applied in seconds, and a failed one costs little to repeat.
-pub(crate) const PART_LINES: usize = 100;
+pub const PART_LINES: usize = 100;
 /// Bytes after which a part ends early.
 const PART_BYTES: usize = 256 * 1024;
 /// Rejected rows listed one by one; a file with more is told their number, and its fault is one of form.
@@ -41,6 +41,8 @@ pub(crate) struct Extract<'a> {
     pub(crate) key: &'a HandleKey,
     /// Decides what a two-digit year means and what is in the future.
     pub(crate) today: Date,
+    /// Changes in a part.
+    pub(crate) part_lines: usize,
 }
 
 /// What the first reading found.
@@ -185,7 +187,7 @@ impl Extract<'_> {
         begin: Begin,
         mut stage: impl FnMut(u32, Vec<u8>),
     ) -> Result<Option<Begin>, FileError> {
-        let mut parts = Parts { number: begin.part, ..Parts::default() };
+        let mut parts = Parts { number: begin.part, most: self.part_lines, ..Parts::default() };
         let mut open = Open { records: BTreeMap::new(), rows: 0, left: None };
         let reader = self.feed.reader(&mut file, self.today)?;
         for row in reader {
@@ -285,6 +287,7 @@ struct Parts {
     lines: Vec<u8>,
     count: usize,
     number: u32,
+    most: usize,
 }
 
 impl Parts {
@@ -294,7 +297,7 @@ impl Parts {
             self.lines.push(b'\n');
             self.count += 1;
         }
-        if self.count >= PART_LINES || self.lines.len() >= PART_BYTES {
+        if self.count >= self.most || self.lines.len() >= PART_BYTES {
             self.stage(stage);
         }
     }

@@ -21,6 +21,7 @@ mod chart;
 pub mod report;
 
 pub use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsEvent};
+pub use extract::PART_LINES;
 pub use plan::Records;
 pub use report::Report;
 
@@ -67,6 +68,8 @@ pub struct Ingest {
     pub own: Queue,
     /// The time.
     pub now: Clock,
+    /// Changes in a part: [`PART_LINES`], but for tests.
+    pub part_lines: usize,
 }
 
 /// Why a message was not dealt with. It goes back to the queue, and after a few times to the dead letters.
@@ -460,8 +463,9 @@ impl Work<'_> {
     /// The first reading.
     async fn survey(&self, target: &Target) -> Result<Survey, IngestError> {
         let (target, key, today) = (target.clone(), self.ingest.store.key.clone(), self.today());
+        let part_lines = self.ingest.part_lines;
         self.read(move |file| {
-            let extract = Extract { definition: &target.definition, feed: &target.feed, key: &key, today };
+            let extract = Extract { definition: &target.definition, feed: &target.feed, key: &key, today, part_lines };
             extract.survey(file)
         })
         .await
@@ -475,9 +479,9 @@ impl Work<'_> {
         let upload = &self.load.upload;
         let object = self.ingest.store.extracts.open(&upload.key, upload.version.as_deref()).await?;
         let (to, file) = Arriving::new();
-        let reading = tokio::task::spawn_blocking(move || read(file));
-        let arrived = arrive(object, to).await;
-        let read = reading.await.map_err(|_| IngestError::Broken)?;
+        let reading = self.ingest.store.extracts.beside(move || read(file));
+        let (arrived, read) = tokio::join!(arrive(object, to), reading);
+        let read = read.ok_or(IngestError::Broken)?;
         arrived?;
         Ok(read)
     }
@@ -699,8 +703,10 @@ impl Work<'_> {
             loop {
                 let (target, survey, removed, to) = (target.clone(), survey.clone(), removed.clone(), to.clone());
                 let (key, today) = (self.ingest.store.key.clone(), self.today());
+                let part_lines = self.ingest.part_lines;
                 let read = self.read(move |file| {
-                    let extract = Extract { definition: &target.definition, feed: &target.feed, key: &key, today };
+                    let extract =
+                        Extract { definition: &target.definition, feed: &target.feed, key: &key, today, part_lines };
                     // When writing has failed nobody listens any more; the failure is told by the writer.
                     let stage = |number, lines| drop(to.blocking_send((number, lines)));
                     extract.changes(file, &survey, &removed, seq, begin, stage)

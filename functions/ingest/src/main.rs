@@ -1,6 +1,6 @@
 //! The ingest function: reads its settings, makes its clients once, and handles batches of its queue.
 
-use fc_ingest::{Ingest, SqsEvent, handle};
+use fc_ingest::{Ingest, PART_LINES, SqsEvent, handle};
 use fc_sources::Definitions;
 use fc_store::{Store, queue::Sqs, settings::Clients};
 use jiff::Timestamp;
@@ -17,6 +17,7 @@ async fn main() -> Result<(), Error> {
         matching: Arc::new(Sqs::from_environment(clients.sqs.clone(), "QUEUE_MATCHING")?),
         own: Arc::new(Sqs::from_environment(clients.sqs.clone(), "QUEUE_INGEST")?),
         now: Arc::new(Timestamp::now),
+        part_lines: PART_LINES,
     };
     run(service_fn(async |event: LambdaEvent<SqsEvent>| Ok::<_, Error>(handle(ingest, event.payload).await))).await
 }

@@ -191,6 +191,7 @@ pub(crate) fn join(
     edges: &BTreeSet<Edge>,
     epoch: u64,
     now_seconds: i64,
+    new_person: &dyn Fn() -> PersonId,
 ) -> Cluster {
     let mut whole = Cluster::default();
     for cluster in clusters {
@@ -221,7 +222,7 @@ pub(crate) fn join(
 
     let parts = resolve(model, &whole);
     keep_restrictions(&mut whole, clusters, &parts);
-    assign(&mut whole, clusters, &parts, epoch, now_seconds);
+    assign(&mut whole, clusters, &parts, epoch, now_seconds, new_person);
     whole
 }
 
@@ -287,7 +288,14 @@ fn keep_restrictions(whole: &mut Cluster, clusters: &[&Cluster], parts: &[BTreeS
 
 /// Says which part is which person. The part with the largest overlap keeps a person's id, ties go to the lowest; ids
 /// that are left over lead to the part that took over most of their records.
-fn assign(whole: &mut Cluster, clusters: &[&Cluster], parts: &[BTreeSet<RecordHandle>], epoch: u64, now_seconds: i64) {
+fn assign(
+    whole: &mut Cluster,
+    clusters: &[&Cluster],
+    parts: &[BTreeSet<RecordHandle>],
+    epoch: u64,
+    now_seconds: i64,
+    new_person: &dyn Fn() -> PersonId,
+) {
     let before = std::mem::take(&mut whole.people);
     let overlap = |person: &Person, part: &BTreeSet<RecordHandle>| person.records.intersection(part).count();
     let mut claims: Vec<(usize, &PersonId, usize)> = Vec::new();
@@ -309,7 +317,7 @@ fn assign(whole: &mut Cluster, clusters: &[&Cluster], parts: &[BTreeSet<RecordHa
     // Where each person was.
     let home = |id: &PersonId| clusters.iter().find(|cluster| cluster.people.contains_key(id));
     for (i, part) in parts.iter().enumerate() {
-        let id = id_of.get(&i).cloned().unwrap_or_else(PersonId::random);
+        let id = id_of.get(&i).cloned().unwrap_or_else(new_person);
         let unchanged = before.get(&id).zip(home(&id)).filter(|(person, cluster)| {
             person.records == *part
                 && cluster.portrait(part) == whole.portrait(part)
@@ -325,7 +333,7 @@ fn assign(whole: &mut Cluster, clusters: &[&Cluster], parts: &[BTreeSet<RecordHa
         .iter()
         .map(|part| {
             let holder = whole.people.iter().find(|(_, person)| person.records == *part);
-            holder.map_or_else(PersonId::random, |(id, _)| id.clone())
+            holder.map_or_else(new_person, |(id, _)| id.clone())
         })
         .collect();
     let mut left: BTreeMap<PersonId, Option<PersonId>> =
@@ -447,7 +455,7 @@ mod tests {
     }
 
     fn joined(clusters: &[&Cluster], news: &[News], edges: &BTreeSet<Edge>, epoch: u64) -> Cluster {
-        join(Model::shipped(), clusters, news, edges, epoch, NOW)
+        join(Model::shipped(), clusters, news, edges, epoch, NOW, &PersonId::random)
     }
 
     fn groups(cluster: &Cluster) -> BTreeSet<Vec<RecordHandle>> {
@@ -490,7 +498,8 @@ mod tests {
         assert_eq!(groups(&gone), BTreeSet::from([vec![handle(1)]]));
         let late = joined(&[&gone], &[maya(2, 1)], &edge((1, 1), (2, 1)), 3);
         assert!(groups(&late) == groups(&gone) && late.members == gone.members);
-        let later = join(Model::shipped(), &[&gone], &[], &BTreeSet::new(), 3, NOW + REMEMBERED_SECONDS + 1);
+        let much_later = NOW + REMEMBERED_SECONDS + 1;
+        let later = join(Model::shipped(), &[&gone], &[], &BTreeSet::new(), 3, much_later, &PersonId::random);
         assert!(!later.members.contains_key(&handle(2)));
     }
 

@@ -17,7 +17,7 @@
 
 use crate::{
     Failure, Matching, Report,
-    cluster::{Cluster, Edge, Live, News, join},
+    cluster::{Cluster, Edge, Live, News, Person, join},
     record::{self, Applied},
     tasks, view,
 };
@@ -58,6 +58,14 @@ pub(crate) struct Arrived {
     /// Keys it was filed under before and still is.
     kept_keys: Vec<String>,
     is_repeat: bool,
+}
+
+impl Arrived {
+    /// A record as it was found: it may have been committed so, or not.
+    fn as_found(handle: RecordHandle, stored: Stored) -> Option<Self> {
+        let Stored { rev, record } = stored;
+        Some(Self { handle, last: None, rev, record: record?, kept_keys: Vec::new(), is_repeat: true })
+    }
 }
 
 /// Heads of clusters, and which of them each record belongs to.
@@ -154,16 +162,8 @@ impl Matching {
             }
             if !applied.contains(&Applied::Changed) {
                 let is_repeat = applied.contains(&Applied::Same);
-                let arrived = last.zip(before).filter(|_| is_repeat);
-                let arrived = arrived.map(|(rev, record)| Arrived {
-                    handle: handle.clone(),
-                    last: None,
-                    rev,
-                    record,
-                    kept_keys: Vec::new(),
-                    is_repeat: true,
-                });
-                return Ok((counts, arrived));
+                let found = last.filter(|_| is_repeat).map(|rev| Stored { rev, record: before });
+                return Ok((counts, found.and_then(|found| Arrived::as_found(handle.clone(), found))));
             }
             let details = record::details(&self.definitions, &record);
             counts.waiting += u64::from(details.is_none() && !record::has_left(&record));
@@ -188,7 +188,7 @@ impl Matching {
                 Err(StoreError::Conflict) => {}
                 Err(error) => return Err(error.into()),
             }
-            tokio::time::sleep(PAUSE * attempt).await;
+            self.store.records.pause(PAUSE * attempt).await;
             known = records::read(&self.store.records, [handle], self.now()).await?.remove(handle);
         }
         Err(StoreError::Conflict.into())
@@ -283,12 +283,32 @@ impl Matching {
             report.projected += tasks::all(CLUSTERS_AT_ONCE, finish.collect()).await?.into_iter().sum::<u64>();
 
             let groups = self.score(&fresh, &mut roots, in_hand).await?;
+            let ahead = ahead(&groups, &fresh, &roots);
             let commits = groups.into_iter().map(|(group, known)| self.settle(group, &roots, known));
             report.projected += tasks::all(CLUSTERS_AT_ONCE, commits.collect()).await?.into_iter().sum::<u64>();
+            report.projected += self.adopt(ahead, in_hand).await?;
 
             self.delete_obsolete(settled.iter().chain(&fresh), in_hand).await?;
             Ok(report)
         })
+    }
+
+    /// Commits records that ours were compared with at versions nobody has committed. Most are on their way; but a worker
+    /// that died while it looked again at a saturated key has left versions that no message speaks of, and a link to such a
+    /// version would never count.
+    async fn adopt(&self, ahead: BTreeSet<RecordHandle>, in_hand: &BTreeSet<String>) -> Result<u64, Failure> {
+        if ahead.is_empty() {
+            return Ok(0);
+        }
+        let mut roots = Roots::default();
+        self.load_roots(&mut roots, ahead.clone()).await?;
+        let known: BTreeMap<_, _> = records::read(&self.store.records, &ahead, self.now()).await?.into_iter().collect();
+        let left = known.into_iter().filter(|(handle, stored)| !roots.knows(handle, stored.rev));
+        let arrived: Vec<Arrived> = left.filter_map(|(handle, stored)| Arrived::as_found(handle, stored)).collect();
+        if arrived.is_empty() {
+            return Ok(0);
+        }
+        Ok(self.converge(arrived, in_hand).await?.projected)
     }
 
     /// Steps 2 and 3: files the records' keys, reads who else is filed there, and scores the pairs. Gives what has to be
@@ -454,7 +474,8 @@ impl Matching {
             let is_saturated = members.len() > self.model.saturation();
             let state = if is_saturated { "saturated" } else { "open" };
             tracing::warn!(count = members.len(), state, "a blocking key crossed the saturation limit");
-            let known = records::read(&self.store.records, &members, self.now()).await?;
+            let known: BTreeMap<_, _> =
+                records::read(&self.store.records, &members, self.now()).await?.into_iter().collect();
             let again = known.into_iter().filter(|(handle, _)| !besides.contains(handle));
             let bumps = again.map(|(handle, stored)| self.look_again(handle, stored));
             let arrived = tasks::all(AT_ONCE, bumps.collect()).await?.into_iter().flatten().collect();
@@ -469,19 +490,33 @@ impl Matching {
     }
 
     /// Gives a record a new version without changing what it says, which voids every edge it has; and files it anew.
-    pub(crate) async fn look_again(&self, handle: RecordHandle, stored: Stored) -> Result<Option<Arrived>, Failure> {
-        let Some(mut record) = stored.record else { return Ok(None) };
-        let mut kept_keys = record.keys.clone();
-        let details = record::details(&self.definitions, &record);
-        self.refile(&mut record, details.as_ref());
-        kept_keys.retain(|key| record.keys.contains(key));
-        let rev = next_rev(Some(stored.rev), self.now());
-        match self.write_record(&handle, Some(stored.rev), rev, &record).await {
-            Ok(()) => Ok(Some(Arrived { handle, last: Some(stored.rev), rev, record, kept_keys, is_repeat: false })),
-            // It has changed meanwhile: whoever changed it reads the key after us.
-            Err(StoreError::Conflict) => Ok(None),
-            Err(error) => Err(error.into()),
+    pub(crate) async fn look_again(
+        &self,
+        handle: RecordHandle,
+        mut stored: Stored,
+    ) -> Result<Option<Arrived>, Failure> {
+        for attempt in 1..=TRIES {
+            let Some(mut record) = stored.record else { return Ok(None) };
+            let mut kept_keys = record.keys.clone();
+            let details = record::details(&self.definitions, &record);
+            self.refile(&mut record, details.as_ref());
+            kept_keys.retain(|key| record.keys.contains(key));
+            let rev = next_rev(Some(stored.rev), self.now());
+            match self.write_record(&handle, Some(stored.rev), rev, &record).await {
+                Ok(()) => {
+                    let last = Some(stored.rev);
+                    return Ok(Some(Arrived { handle, last, rev, record, kept_keys, is_repeat: false }));
+                }
+                // Whoever changed it may not live to look at the key.
+                Err(StoreError::Conflict) => {}
+                Err(error) => return Err(error.into()),
+            }
+            self.store.records.pause(PAUSE * attempt).await;
+            let found = records::read(&self.store.records, [&handle], self.now()).await?.remove(&handle);
+            let Some(found) = found else { return Ok(None) };
+            stored = found;
         }
+        Err(StoreError::Conflict.into())
     }
 
     /// Steps 4 to 7 for one group. Returns how many people were written.
@@ -505,7 +540,7 @@ impl Matching {
                     if conflicts == TRIES {
                         return Err(StoreError::Conflict.into());
                     }
-                    tokio::time::sleep(PAUSE * conflicts).await;
+                    self.store.records.pause(PAUSE * conflicts).await;
                 }
                 Err(error) => return Err(error),
             }
@@ -543,7 +578,7 @@ impl Matching {
         let epoch = next_rev(highest, now);
         let clusters: Vec<&Cluster> = with_cluster.iter().map(|(_, _, cluster)| *cluster).collect();
         let (news, edges) = if is_all { (&group.news[..], group.edges.clone()) } else { (&[][..], BTreeSet::new()) };
-        let mut cluster = join(&self.model, &clusters, news, &edges, epoch, now);
+        let mut cluster = join(&self.model, &clusters, news, &edges, epoch, now, &*self.new_person);
         let before: BTreeSet<_> = clusters.iter().flat_map(|cluster| cluster.people.keys().cloned()).collect();
         if let [only] = &clusters[..] {
             cluster.projected = only.projected;
@@ -605,22 +640,27 @@ impl Matching {
             key: &self.store.key,
             today: TimeZone::UTC.to_datetime((self.now)()).date(),
         };
-        let here = people.into_iter().filter_map(|(id, person)| {
-            let view = maker.view(id, person, cluster, &known)?;
+        let here = people.into_iter().map(|(id, person)| {
+            // Somebody whose records have all left is gone before the commit that will say so, which no longer knows whose
+            // the records were.
+            let standing = maker.view(id, person, cluster, &known).map_or(Standing::Gone, Standing::Here);
             let is_new = matches!(which, Which::At(_, before) if !before.contains(id));
-            Some(Projection { person: id.clone(), epoch: person.epoch, standing: Standing::Here(view), is_new })
+            Projection { person: id.clone(), epoch: person.epoch, standing, is_new }
         });
         let former = cluster.former.iter().filter(|(_, former)| is_changed(former.epoch)).map(|(id, former)| {
             let standing = former.moved_to.clone().map_or(Standing::Gone, Standing::MovedTo);
             Projection { person: id.clone(), epoch: former.epoch, standing, is_new: false }
         });
-        let taken: BTreeSet<RecordHandle> = cluster.live().map(|(handle, _, _)| handle.clone()).collect();
+        let of = |(id, person): (&PersonId, &Person)| {
+            person.records.iter().map(|handle| (handle.clone(), id.clone())).collect::<Vec<_>>()
+        };
+        let whose: BTreeMap<RecordHandle, PersonId> = cluster.people.iter().flat_map(of).collect();
         let mut written = 0;
         // Survivors before those that moved: nobody is missing in between.
         for projections in [here.collect::<Vec<_>>(), former.collect()] {
             let writes = projections
                 .iter()
-                .map(|wanted| people::project(&self.store.people, &self.store.key, wanted, &taken, self.now()));
+                .map(|wanted| people::project(&self.store.people, &self.store.key, wanted, &whose, self.now()));
             written += tasks::all(AT_ONCE, writes.collect()).await?.into_iter().map(u64::from).sum::<u64>();
         }
         Ok(written)
@@ -703,6 +743,18 @@ enum Committed {
     Done { cluster: Cluster, epoch: Option<u64>, before: BTreeSet<PersonId> },
     /// Many clusters were joined, but not all yet: go on.
     Joined,
+}
+
+/// Records that others were compared with at versions that were not committed when their heads were read.
+fn ahead(
+    groups: &[(Group, HashMap<RecordHandle, Stored>)],
+    fresh: &[Arrived],
+    roots: &Roots,
+) -> BTreeSet<RecordHandle> {
+    let own: BTreeSet<&RecordHandle> = fresh.iter().map(|one| &one.handle).collect();
+    let ends = groups.iter().flat_map(|(group, _)| &group.edges).flat_map(|edge| [&edge.a, &edge.b]);
+    let ahead = ends.filter(|(handle, rev)| !own.contains(handle) && !roots.knows(handle, *rev));
+    ahead.map(|(handle, _)| handle.clone()).collect()
 }
 
 /// Whether a record, as it was read, is filed under a key.

@@ -24,7 +24,7 @@ pub use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent};
 
 use aws_lambda_events::sqs::BatchItemFailure;
 use fc_linkage::Model;
-use fc_model::{Change, Content, RecordHandle, StaffId};
+use fc_model::{Change, Content, PersonId, RecordHandle, StaffId};
 use fc_sources::{Definitions, FeedKind};
 use fc_store::{
     Queue, Store, StoreError,
@@ -45,6 +45,9 @@ const STAFF_AT_ONCE: usize = 16;
 /// Tells the time.
 pub type Clock = Arc<dyn Fn() -> Timestamp + Send + Sync>;
 
+/// Makes the id of a new person: [`PersonId::random`]; tests bring their own.
+pub type NewPerson = Arc<dyn Fn() -> PersonId + Send + Sync>;
+
 /// The function, made once at start.
 pub struct Matching {
     /// Tables and buckets.
@@ -57,6 +60,8 @@ pub struct Matching {
     pub ingest: Queue,
     /// What time it is.
     pub now: Clock,
+    /// Ids of new people.
+    pub new_person: NewPerson,
 }
 
 /// What applying a part did, in numbers.

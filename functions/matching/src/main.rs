@@ -2,6 +2,7 @@
 
 use fc_linkage::Model;
 use fc_matching::{Matching, SqsEvent};
+use fc_model::PersonId;
 use fc_sources::Definitions;
 use fc_store::{Store, queue::Sqs, settings::Clients};
 use jiff::Timestamp;
@@ -18,6 +19,7 @@ async fn main() -> Result<(), Error> {
         model: Model::shipped().clone(),
         ingest: Arc::new(Sqs::from_environment(clients.sqs.clone(), "QUEUE_INGEST")?),
         now: Arc::new(Timestamp::now),
+        new_person: Arc::new(PersonId::random),
     };
     run(service_fn(async |event: LambdaEvent<SqsEvent>| Ok::<_, Error>(matching.handle(event.payload).await))).await
 }

@@ -178,7 +178,7 @@ fn unsigned<T>(input: T) -> S3Request<T> {
 }
 
 /// Encodes a key the way S3 does in notifications: as a form value, with slashes left as they are.
-fn url_encode(key: &str) -> String {
+pub(crate) fn url_encode(key: &str) -> String {
     use std::fmt::Write;
     key.bytes().fold(String::with_capacity(key.len()), |mut encoded, byte| {
         match byte {

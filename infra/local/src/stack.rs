@@ -9,7 +9,7 @@ use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent};
 use fc_linkage::Model;
 use fc_model::HandleKey;
 use fc_sources::Definitions;
-use fc_store::loads::ToIngest;
+use fc_store::loads::{self, FeedName, ToIngest, ToMatching, Upload};
 use fc_store::settings::Clients;
 use fc_store::{Endpoints, Names, Store};
 use jiff::Timestamp;
@@ -27,6 +27,9 @@ pub const API_AUDIENCE: &str = "api://family-context";
 const PAGE_CLIENT: &str = "family-context-web";
 /// How often feeds are looked after (the schedule in the template).
 const SWEEP: Duration = Duration::from_secs(300);
+
+/// Loads of a feed that may have been on their way when the last run was killed.
+const MOST_TAKEN_UP: u32 = 100;
 
 /// The folder of the S3 server's buckets.
 const BUCKETS: &str = "buckets";
@@ -132,6 +135,7 @@ impl Stack {
             reports,
         };
         stack.deliver_messages();
+        stack.take_up().await?;
         edge::serve(page, stack.functions(settings), tokens);
         Ok(stack)
     }
@@ -169,6 +173,30 @@ impl Stack {
         }
     }
 
+    /// Goes on from where the last run was when it was killed. Its messages are gone, for the queues live in the process;
+    /// and whoever held a lease is dead, for nobody else works on this folder. So leases end, and what the messages said is
+    /// said again.
+    async fn take_up(&self) -> Result<(), fc_store::StoreError> {
+        let table = &self.store.loads;
+        for feed in self.definitions.enabled().flat_map(|definition| &definition.feeds) {
+            let name = FeedName::new(feed.source.clone(), feed.feed.clone());
+            let feed = loads::feed(table, &name).await?;
+            loads::give_back(table, &name, feed.fence).await?;
+            let pending = feed.pending.as_ref().map(|pending| &pending.version.load);
+            if let Some(pending) = &feed.pending {
+                for part in loads::parts_left(table, &name, pending, usize::MAX).await? {
+                    self.matching.push([ToMatching::Part(part).body()?]);
+                }
+            }
+            for load in loads::latest(table, &name, MOST_TAKEN_UP).await? {
+                if !load.state.is_closed() && Some(&load.load) != pending && !feed.waiting.contains(&load.load) {
+                    self.ingest.push([notification(&load.upload)]);
+                }
+            }
+        }
+        Ok(())
+    }
+
     fn deliver_messages(&self) {
         let ingest = Arc::new(fc_ingest::Ingest {
             store: self.store.clone(),
@@ -176,6 +204,7 @@ impl Stack {
             matching: Arc::clone(&self.matching) as fc_store::Queue,
             own: Arc::clone(&self.ingest) as fc_store::Queue,
             now: Arc::new(Timestamp::now),
+            part_lines: fc_ingest::PART_LINES,
         });
         self.ingest.deliver_to(move |event| {
             let ingest = Arc::clone(&ingest);
@@ -187,6 +216,7 @@ impl Stack {
             model: Model::shipped().clone(),
             ingest: Arc::clone(&self.ingest) as fc_store::Queue,
             now: Arc::new(Timestamp::now),
+            new_person: Arc::new(fc_model::PersonId::random),
         });
         self.matching.deliver_to(move |event: SqsEvent| {
             let matching = Arc::clone(&matching);
@@ -196,6 +226,19 @@ impl Stack {
         sweep(&self.ingest);
         tokio::spawn(look_after_feeds(Arc::clone(&self.ingest)));
     }
+}
+
+/// What S3 says of a file that has arrived.
+fn notification(upload: &Upload) -> String {
+    serde_json::json!({"Records": [{
+        "eventName": "ObjectCreated:Put",
+        "eventTime": upload.at.to_string(),
+        "s3": {
+            "bucket": {"name": upload.bucket},
+            "object": {"key": s3::url_encode(&upload.key), "versionId": upload.version},
+        },
+    }]})
+    .to_string()
 }
 
 /// Files that arrive go to ingest; of reports that are written, their keys are told.

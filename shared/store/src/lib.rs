@@ -7,6 +7,8 @@ pub mod error;
 
 pub mod table;
 
+mod dynamo;
+
 pub mod bucket;
 
 pub mod queue;

@@ -282,8 +282,9 @@ pub async fn are_projected(people: &Table, wanted: &[(&PersonId, u64)]) -> Resul
 /// The view is written first, conditional on the very view it replaces, and says which items an earlier projection may
 /// have left; then the entries; the summary last. So a summary of the view's version means that all is done, and
 /// whoever finds another finishes the work from the view alone. Entries that have not changed since a finished
-/// projection are not written again. `taken` are the records that belong to some person of the cluster: their `R` items
-/// are replaced, never deleted.
+/// projection are not written again. `whose` says of each record of the cluster whose it is: the `R` items of other
+/// people's are replaced, never deleted. One of this person's that the view does not have has left meanwhile, and is
+/// deleted, whoever wrote it: no later projection would know of it.
 ///
 /// # Errors
 /// [`StoreError::Conflict`] when others kept writing first; otherwise when the table cannot be read or written.
@@ -291,11 +292,13 @@ pub async fn project(
     people: &Table,
     key: &HandleKey,
     wanted: &Projection,
-    taken: &BTreeSet<RecordHandle>,
+    whose: &BTreeMap<RecordHandle, PersonId>,
     now_seconds: i64,
 ) -> Result<bool, StoreError> {
     let (view_key, summary_key) = (view_key(&wanted.person), summary_key(&wanted.person));
-    let taken: BTreeSet<Key> = taken.iter().map(record_key).collect();
+    let (own, taken): (Vec<_>, Vec<_>) = whose.iter().partition(|(_, person)| **person == wanted.person);
+    let keys = |of: Vec<(&RecordHandle, &PersonId)>| of.into_iter().map(|(record, _)| record_key(record)).collect();
+    let (own, taken): (BTreeSet<Key>, BTreeSet<Key>) = (keys(own), keys(taken));
     let mut is_new = wanted.is_new;
     for _ in 0..TRIES {
         let found =
@@ -329,6 +332,7 @@ pub async fn project(
         if !is_finished && let Some(row) = &row {
             stale.extend(row.stale.iter().map(|(pk, sk)| Key::new(pk, sk)));
         }
+        stale.extend(own.iter().cloned());
         stale.retain(|key| !puts.contains_key(key) && !taken.contains(key));
         if is_finished {
             puts.retain(|key, data| before.get(key) != Some(data));
@@ -337,7 +341,7 @@ pub async fn project(
                 Standing::MovedTo(person) => row.moved_to.as_ref() == Some(person),
                 Standing::Gone => row.gone,
             });
-            if unchanged {
+            if unchanged && stale.is_empty() {
                 return Ok(false);
             }
         }

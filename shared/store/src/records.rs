@@ -174,7 +174,8 @@ pub async fn never_links(
     Ok(found)
 }
 
-/// Keeps for good, from both sides, that a record must never be linked with others.
+/// Keeps for good, from both sides, that a record must never be linked with others. Its own side comes last: whoever finds
+/// it there may rely on the others'.
 ///
 /// # Errors
 /// [`StoreError::Conflict`] when others kept writing first; otherwise when the table cannot be written.
@@ -183,11 +184,10 @@ pub async fn keep_apart(
     handle: &RecordHandle,
     others: &BTreeSet<RecordHandle>,
 ) -> Result<(), StoreError> {
-    add_never(table, handle, others).await?;
     for other in others {
         add_never(table, other, &BTreeSet::from([handle.clone()])).await?;
     }
-    Ok(())
+    add_never(table, handle, others).await
 }
 
 async fn add_never(table: &Table, handle: &RecordHandle, more: &BTreeSet<RecordHandle>) -> Result<(), StoreError> {

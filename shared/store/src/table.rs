@@ -7,20 +7,16 @@
 //! | `rev` | N | version: what guards compare; 0 when unused |
 //! | `data` | S | JSON content; absent when empty |
 //! | `expires` | N | seconds since 1970 after which DynamoDB may delete it; always checked on reading too |
+//!
+//! A [`Table`] says what the product asks for, and tries again what a batch left undone. [`Items`] is one call each: what
+//! DynamoDB does, or the simulation that the protocols are tested on (`tests/faults`).
 
-use crate::StoreError;
-use aws_sdk_dynamodb::{
-    Client,
-    error::{ProvideErrorMetadata, SdkError},
-    operation::transact_write_items::TransactWriteItemsError,
-    types::{
-        AttributeValue, ConditionCheck, ConsumedCapacity, Delete, DeleteRequest, KeysAndAttributes, Put, PutRequest,
-        ReturnConsumedCapacity, TransactWriteItem, WriteRequest,
-    },
-};
+use crate::{StoreError, dynamo::Dynamo};
+use aws_sdk_dynamodb::Client;
 use serde::{Serialize, de::DeserializeOwned};
 use std::{
-    collections::HashMap,
+    future::Future,
+    pin::Pin,
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
@@ -129,26 +125,6 @@ pub enum Guard {
     Below(u64),
 }
 
-impl Guard {
-    fn expression(self) -> Option<&'static str> {
-        match self {
-            Self::None => None,
-            Self::Absent => Some("attribute_not_exists(pk)"),
-            Self::Is(_) => Some("rev = :rev"),
-            Self::Below(_) => Some("attribute_not_exists(pk) OR rev < :rev"),
-        }
-    }
-
-    fn values(self) -> Option<HashMap<String, AttributeValue>> {
-        match self {
-            Self::None | Self::Absent => None,
-            Self::Is(rev) | Self::Below(rev) => {
-                Some(HashMap::from([(":rev".to_owned(), AttributeValue::N(rev.to_string()))]))
-            }
-        }
-    }
-}
-
 /// One write of a transaction.
 #[derive(Debug, Clone)]
 pub enum Op {
@@ -163,12 +139,18 @@ pub enum Op {
 /// A read of neighbouring items of one partition, in order of sort key.
 #[derive(Debug, Clone)]
 pub struct Query {
-    pk: String,
-    prefix: String,
-    limit: Option<u32>,
-    consistent: bool,
-    descending: bool,
-    after: Option<String>,
+    /// The partition.
+    pub pk: String,
+    /// How sort keys start.
+    pub prefix: String,
+    /// At most this many items.
+    pub limit: Option<u32>,
+    /// Strongly consistent.
+    pub consistent: bool,
+    /// Last first.
+    pub descending: bool,
+    /// Sort key to go on behind.
+    pub after: Option<String>,
 }
 
 impl Query {
@@ -253,18 +235,18 @@ impl Meter {
         }
     }
 
-    fn count(&self, counter: &AtomicU64, consumed: &[ConsumedCapacity]) {
+    fn count<T>(&self, counter: &AtomicU64, answer: Answer<T>) -> T {
         self.calls.fetch_add(1, Ordering::Relaxed);
-        let units: f64 = consumed.iter().filter_map(ConsumedCapacity::capacity_units).sum();
-        counter.fetch_add((units * 1000.0).round() as u64, Ordering::Relaxed);
+        counter.fetch_add((answer.units * 1000.0).round() as u64, Ordering::Relaxed);
+        answer.got
     }
 
-    fn read(&self, consumed: &[ConsumedCapacity]) {
-        self.count(&self.read_milliunits, consumed);
+    fn read<T>(&self, answer: Answer<T>) -> T {
+        self.count(&self.read_milliunits, answer)
     }
 
-    fn wrote(&self, consumed: &[ConsumedCapacity]) {
-        self.count(&self.write_milliunits, consumed);
+    fn wrote<T>(&self, answer: Answer<T>) -> T {
+        self.count(&self.write_milliunits, answer)
     }
 }
 
@@ -279,10 +261,53 @@ impl std::ops::Sub for Reading {
     }
 }
 
+/// What a call gave, and the capacity units it took.
+#[derive(Debug)]
+pub struct Answer<T> {
+    /// What was asked for.
+    pub got: T,
+    /// Capacity units, as the table counts them.
+    pub units: f64,
+}
+
+/// What is on its way from a table or bucket.
+pub type Asked<'a, T> = Pin<Box<dyn Future<Output = Result<T, StoreError>> + Send + 'a>>;
+
+/// A write without a guard.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Write {
+    /// Put an item.
+    Put(Item),
+    /// Delete what is there.
+    Delete(Key),
+}
+
+/// Whatever keeps a table's items, one call each. A call that fails may have been carried out all the same.
+pub trait Items: std::fmt::Debug + Send + Sync {
+    /// `GetItem`.
+    fn get<'a>(&'a self, key: &'a Key, consistent: bool) -> Asked<'a, Answer<Option<Item>>>;
+    /// `BatchGetItem`, of at most 100 keys: what was found, and the keys it did not get to.
+    fn batch_get(&self, keys: Vec<Key>, consistent: bool) -> Asked<'_, Answer<(Vec<Item>, Vec<Key>)>>;
+    /// `Query`: one page.
+    fn query<'a>(&'a self, query: &'a Query) -> Asked<'a, Answer<Page>>;
+    /// `PutItem`.
+    fn put<'a>(&'a self, item: &'a Item, guard: Guard) -> Asked<'a, Answer<()>>;
+    /// `DeleteItem`.
+    fn delete<'a>(&'a self, key: &'a Key, guard: Guard) -> Asked<'a, Answer<()>>;
+    /// `BatchWriteItem`, of at most 25 writes: those it did not get to.
+    fn batch_write(&self, writes: Vec<Write>) -> Asked<'_, Answer<Vec<Write>>>;
+    /// `TransactWriteItems`.
+    fn transact<'a>(&'a self, ops: &'a [Op]) -> Asked<'a, Answer<()>>;
+    /// Waits before trying again.
+    fn pause(&self, duration: Duration) -> Pin<Box<dyn Future<Output = ()> + Send + '_>> {
+        Box::pin(tokio::time::sleep(duration))
+    }
+}
+
 /// A DynamoDB table. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Table {
-    client: Client,
+    items: Arc<dyn Items>,
     name: Arc<str>,
     meter: Arc<Meter>,
 }
@@ -291,7 +316,13 @@ impl Table {
     /// A table by name.
     #[must_use]
     pub fn new(client: Client, name: &str) -> Self {
-        Self { client, name: name.into(), meter: Arc::default() }
+        Self::over(Arc::new(Dynamo::new(client, name)), name)
+    }
+
+    /// A table by name, over whatever keeps its items.
+    #[must_use]
+    pub fn over(items: Arc<dyn Items>, name: &str) -> Self {
+        Self { items, name: name.into(), meter: Arc::default() }
     }
 
     /// Its name.
@@ -306,23 +337,17 @@ impl Table {
         &self.meter
     }
 
+    /// Waits before trying again.
+    pub async fn pause(&self, duration: Duration) {
+        self.items.pause(duration).await;
+    }
+
     /// One item. IAM: `dynamodb:GetItem`.
     ///
     /// # Errors
     /// When the table cannot be read.
     pub async fn get(&self, key: &Key, consistent: bool) -> Result<Option<Item>, StoreError> {
-        let output = self
-            .client
-            .get_item()
-            .table_name(&*self.name)
-            .set_key(Some(key_attributes(key)))
-            .consistent_read(consistent)
-            .return_consumed_capacity(ReturnConsumedCapacity::Total)
-            .send()
-            .await
-            .map_err(|error| self.fault("GetItem", &error))?;
-        self.meter.read(output.consumed_capacity.as_slice());
-        output.item.map(|attributes| self.item(attributes)).transpose()
+        Ok(self.meter.read(self.items.get(key, consistent).await?))
     }
 
     /// Many items, in no order; those that are not there are left out. IAM: `dynamodb:BatchGetItem`.
@@ -335,34 +360,19 @@ impl Table {
         unique.dedup();
         let mut items = Vec::with_capacity(unique.len());
         for chunk in unique.chunks(READ_BATCH) {
-            let mut wanted: Vec<_> = chunk.iter().map(|key| key_attributes(key)).collect();
+            let mut wanted: Vec<Key> = chunk.iter().copied().cloned().collect();
             let mut pause = BATCH_PAUSE;
             for attempt in 0.. {
-                let request = KeysAndAttributes::builder()
-                    .set_keys(Some(std::mem::take(&mut wanted)))
-                    .consistent_read(consistent)
-                    .build()
-                    .map_err(|_| self.corrupt("a batch without keys"))?;
-                let output = self
-                    .client
-                    .batch_get_item()
-                    .request_items(&*self.name, request)
-                    .return_consumed_capacity(ReturnConsumedCapacity::Total)
-                    .send()
-                    .await
-                    .map_err(|error| self.fault("BatchGetItem", &error))?;
-                self.meter.read(output.consumed_capacity());
-                for attributes in output.responses.unwrap_or_default().into_values().flatten() {
-                    items.push(self.item(attributes)?);
-                }
-                wanted = output.unprocessed_keys.unwrap_or_default().into_values().flat_map(|rest| rest.keys).collect();
+                let (found, left) = self.meter.read(self.items.batch_get(wanted, consistent).await?);
+                items.extend(found);
+                wanted = left;
                 if wanted.is_empty() {
                     break;
                 }
                 if attempt + 1 == BATCH_TRIES {
                     return Err(self.unavailable("BatchGetItem", "unprocessed keys"));
                 }
-                tokio::time::sleep(pause).await;
+                self.pause(pause).await;
                 pause *= 2;
             }
         }
@@ -374,33 +384,7 @@ impl Table {
     /// # Errors
     /// When the table cannot be read.
     pub async fn query(&self, query: &Query) -> Result<Page, StoreError> {
-        let mut request = self
-            .client
-            .query()
-            .table_name(&*self.name)
-            .expression_attribute_values(":pk", AttributeValue::S(query.pk.clone()))
-            .consistent_read(query.consistent)
-            .scan_index_forward(!query.descending)
-            .set_limit(query.limit.map(|limit| i32::try_from(limit).unwrap_or(i32::MAX)))
-            .return_consumed_capacity(ReturnConsumedCapacity::Total);
-        request = if query.prefix.is_empty() {
-            request.key_condition_expression("pk = :pk")
-        } else {
-            request
-                .key_condition_expression("pk = :pk AND begins_with(sk, :prefix)")
-                .expression_attribute_values(":prefix", AttributeValue::S(query.prefix.clone()))
-        };
-        if let Some(after) = &query.after {
-            request = request.set_exclusive_start_key(Some(key_attributes(&Key::new(&query.pk, after))));
-        }
-        let output = request.send().await.map_err(|error| self.fault("Query", &error))?;
-        self.meter.read(output.consumed_capacity.as_slice());
-        let next = output.last_evaluated_key.and_then(|mut key| match key.remove("sk") {
-            Some(AttributeValue::S(sk)) => Some(sk),
-            _ => None,
-        });
-        let items = output.items.unwrap_or_default();
-        Ok(Page { items: items.into_iter().map(|item| self.item(item)).collect::<Result<_, _>>()?, next })
+        Ok(self.meter.read(self.items.query(query).await?))
     }
 
     /// Puts one item if the guard holds. IAM: `dynamodb:PutItem`.
@@ -408,19 +392,7 @@ impl Table {
     /// # Errors
     /// [`StoreError::Conflict`] when the guard does not hold; otherwise when the table cannot be written.
     pub async fn put(&self, item: &Item, guard: Guard) -> Result<(), StoreError> {
-        let output = self
-            .client
-            .put_item()
-            .table_name(&*self.name)
-            .set_item(Some(attributes(item)))
-            .set_condition_expression(guard.expression().map(Into::into))
-            .set_expression_attribute_values(guard.values())
-            .return_consumed_capacity(ReturnConsumedCapacity::Total)
-            .send()
-            .await
-            .map_err(|error| self.fault("PutItem", &error))?;
-        self.meter.wrote(output.consumed_capacity.as_slice());
-        Ok(())
+        Ok(self.meter.wrote(self.items.put(item, guard).await?))
     }
 
     /// Deletes one item if the guard holds. IAM: `dynamodb:DeleteItem`.
@@ -428,19 +400,7 @@ impl Table {
     /// # Errors
     /// [`StoreError::Conflict`] when the guard does not hold; otherwise when the table cannot be written.
     pub async fn delete(&self, key: &Key, guard: Guard) -> Result<(), StoreError> {
-        let output = self
-            .client
-            .delete_item()
-            .table_name(&*self.name)
-            .set_key(Some(key_attributes(key)))
-            .set_condition_expression(guard.expression().map(Into::into))
-            .set_expression_attribute_values(guard.values())
-            .return_consumed_capacity(ReturnConsumedCapacity::Total)
-            .send()
-            .await
-            .map_err(|error| self.fault("DeleteItem", &error))?;
-        self.meter.wrote(output.consumed_capacity.as_slice());
-        Ok(())
+        Ok(self.meter.wrote(self.items.delete(key, guard).await?))
     }
 
     /// Reads an item, lets `change` say what it should be, and writes that unless somebody else wrote first; then
@@ -479,37 +439,20 @@ impl Table {
     /// # Errors
     /// When the table cannot be written, or goes on leaving items unprocessed; some may have been written.
     pub async fn batch_write(&self, puts: &[Item], deletes: &[Key]) -> Result<(), StoreError> {
-        let put = |item: &Item| PutRequest::builder().set_item(Some(attributes(item))).build();
-        let delete = |key: &Key| DeleteRequest::builder().set_key(Some(key_attributes(key))).build();
-        let bad = |_| self.corrupt("a write without an item");
-        let mut requests = Vec::with_capacity(puts.len() + deletes.len());
-        for item in puts {
-            requests.push(WriteRequest::builder().put_request(put(item).map_err(bad)?).build());
-        }
-        for key in deletes {
-            requests.push(WriteRequest::builder().delete_request(delete(key).map_err(bad)?).build());
-        }
-        for chunk in requests.chunks(WRITE_BATCH) {
+        let puts = puts.iter().cloned().map(Write::Put);
+        let writes: Vec<Write> = puts.chain(deletes.iter().cloned().map(Write::Delete)).collect();
+        for chunk in writes.chunks(WRITE_BATCH) {
             let mut left = chunk.to_vec();
             let mut pause = BATCH_PAUSE;
             for attempt in 0.. {
-                let output = self
-                    .client
-                    .batch_write_item()
-                    .request_items(&*self.name, left)
-                    .return_consumed_capacity(ReturnConsumedCapacity::Total)
-                    .send()
-                    .await
-                    .map_err(|error| self.fault("BatchWriteItem", &error))?;
-                self.meter.wrote(output.consumed_capacity());
-                left = output.unprocessed_items.unwrap_or_default().into_values().flatten().collect();
+                left = self.meter.wrote(self.items.batch_write(left).await?);
                 if left.is_empty() {
                     break;
                 }
                 if attempt + 1 == BATCH_TRIES {
                     return Err(self.unavailable("BatchWriteItem", "unprocessed items"));
                 }
-                tokio::time::sleep(pause).await;
+                self.pause(pause).await;
                 pause *= 2;
             }
         }
@@ -523,112 +466,10 @@ impl Table {
     /// [`StoreError::Conflict`] when a guard does not hold or another transaction is in the way; otherwise when the
     /// table cannot be written.
     pub async fn transact(&self, ops: &[Op]) -> Result<(), StoreError> {
-        let bad = |_| self.corrupt("a write without an item");
-        let mut items = Vec::with_capacity(ops.len());
-        for op in ops {
-            let builder = TransactWriteItem::builder();
-            items.push(
-                match op {
-                    Op::Put(item, guard) => builder.put(
-                        Put::builder()
-                            .table_name(&*self.name)
-                            .set_item(Some(attributes(item)))
-                            .set_condition_expression(guard.expression().map(Into::into))
-                            .set_expression_attribute_values(guard.values())
-                            .build()
-                            .map_err(bad)?,
-                    ),
-                    Op::Delete(key, guard) => builder.delete(
-                        Delete::builder()
-                            .table_name(&*self.name)
-                            .set_key(Some(key_attributes(key)))
-                            .set_condition_expression(guard.expression().map(Into::into))
-                            .set_expression_attribute_values(guard.values())
-                            .build()
-                            .map_err(bad)?,
-                    ),
-                    Op::Check(key, guard) => builder.condition_check(
-                        ConditionCheck::builder()
-                            .table_name(&*self.name)
-                            .set_key(Some(key_attributes(key)))
-                            .condition_expression(guard.expression().unwrap_or("attribute_exists(pk)"))
-                            .set_expression_attribute_values(guard.values())
-                            .build()
-                            .map_err(bad)?,
-                    ),
-                }
-                .build(),
-            );
-        }
-        let sent = self
-            .client
-            .transact_write_items()
-            .set_transact_items(Some(items))
-            .return_consumed_capacity(ReturnConsumedCapacity::Total)
-            .send()
-            .await;
-        match sent {
-            Ok(output) => {
-                self.meter.wrote(output.consumed_capacity());
-                Ok(())
-            }
-            Err(error) => {
-                if let Some(TransactWriteItemsError::TransactionCanceledException(cancelled)) = error.as_service_error()
-                    && cancelled
-                        .cancellation_reasons()
-                        .iter()
-                        .any(|reason| matches!(reason.code(), Some("ConditionalCheckFailed" | "TransactionConflict")))
-                {
-                    return Err(StoreError::Conflict);
-                }
-                Err(self.fault("TransactWriteItems", &error))
-            }
-        }
-    }
-
-    fn item(&self, mut attributes: HashMap<String, AttributeValue>) -> Result<Item, StoreError> {
-        let mut text = |name: &str| match attributes.remove(name) {
-            Some(AttributeValue::S(text)) => Some(text),
-            _ => None,
-        };
-        let (pk, sk, data) = (text("pk"), text("sk"), text("data"));
-        let number = |name: &str| match attributes.get(name) {
-            Some(AttributeValue::N(number)) => number.parse::<i64>().ok(),
-            _ => None,
-        };
-        let (Some(pk), Some(sk)) = (pk, sk) else { return Err(self.corrupt("no key")) };
-        let rev = number("rev").and_then(|rev| u64::try_from(rev).ok()).unwrap_or(0);
-        Ok(Item { key: Key { pk, sk }, rev, data: data.unwrap_or_default(), expires: number("expires") })
-    }
-
-    fn corrupt(&self, reason: &'static str) -> StoreError {
-        StoreError::Corrupt { place: self.name.to_string(), reason }
+        Ok(self.meter.wrote(self.items.transact(ops).await?))
     }
 
     fn unavailable(&self, operation: &'static str, reason: &str) -> StoreError {
         StoreError::Unavailable { operation, place: self.name.to_string(), reason: reason.to_owned() }
     }
-
-    fn fault<E: ProvideErrorMetadata>(&self, operation: &'static str, error: &SdkError<E>) -> StoreError {
-        crate::error::error_of(operation, &self.name, error)
-    }
-}
-
-fn key_attributes(key: &Key) -> HashMap<String, AttributeValue> {
-    HashMap::from([
-        ("pk".to_owned(), AttributeValue::S(key.pk.clone())),
-        ("sk".to_owned(), AttributeValue::S(key.sk.clone())),
-    ])
-}
-
-fn attributes(item: &Item) -> HashMap<String, AttributeValue> {
-    let mut attributes = key_attributes(&item.key);
-    attributes.insert("rev".to_owned(), AttributeValue::N(item.rev.to_string()));
-    if !item.data.is_empty() {
-        attributes.insert("data".to_owned(), AttributeValue::S(item.data.clone()));
-    }
-    if let Some(expires) = item.expires {
-        attributes.insert("expires".to_owned(), AttributeValue::N(expires.to_string()));
-    }
-    attributes
 }

@@ -26,7 +26,7 @@ use jiff::{Timestamp, civil::date};
 use lambda_http::request::RequestContext;
 use serde_json::{Value, json};
 use std::{
-    collections::BTreeSet,
+    collections::BTreeMap,
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
@@ -250,8 +250,8 @@ impl Council {
 
     async fn project(&self, person: &PersonId, epoch: u64, standing: Standing<PersonView>) {
         let wanted = Projection { person: person.clone(), epoch, standing, is_new: false };
-        let taken = BTreeSet::new();
-        people::project(&self.store.people, &self.store.key, &wanted, &taken, noon().as_second()).await.unwrap();
+        let whose = BTreeMap::new();
+        people::project(&self.store.people, &self.store.key, &wanted, &whose, noon().as_second()).await.unwrap();
     }
 
     /// The function that a path belongs to.

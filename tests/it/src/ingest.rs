@@ -165,6 +165,7 @@ impl Council {
                 matching: Arc::clone(&matching) as _,
                 own: Arc::clone(&own) as _,
                 now: Arc::new(move || *hands.lock().unwrap()),
+                part_lines: fc_ingest::PART_LINES,
             },
             store: Store::new(&clients, &names, key()),
             faults,

@@ -53,3 +53,6 @@ mod binaries;
 mod operator;
 #[cfg(test)]
 mod reconcile;
+
+#[cfg(test)]
+mod killed;

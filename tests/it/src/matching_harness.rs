@@ -189,6 +189,7 @@ impl Council {
             model: self.model.clone(),
             ingest: Arc::clone(&self.sent) as Arc<dyn Deliver>,
             now: Arc::new(move || Timestamp::from_second(clock.load(Ordering::SeqCst)).unwrap()),
+            new_person: Arc::new(PersonId::random),
         }
     }
 

@@ -21,11 +21,7 @@ use fc_store::{
 };
 use fc_web::{Settings, Web};
 use jiff::{SignedDuration, Timestamp, civil::date};
-use std::{
-    cell::Cell,
-    collections::{BTreeMap, BTreeSet},
-    sync::Arc,
-};
+use std::{cell::Cell, collections::BTreeMap, sync::Arc};
 use tower::ServiceExt;
 
 /// Where the page believes to be.
@@ -179,7 +175,7 @@ impl World {
             let standing = Standing::Here(view.clone());
             let wanted = Projection { person: view.id.clone(), epoch: view.epoch, standing, is_new };
             let seconds = clock().as_second();
-            people::project(&self.store.people, &self.store.key, &wanted, &BTreeSet::new(), seconds).await.unwrap();
+            people::project(&self.store.people, &self.store.key, &wanted, &BTreeMap::new(), seconds).await.unwrap();
         }
     }
 

@@ -1,0 +1,49 @@
+//! Seeds that run with every test, and those that found a bug once.
+
+#![expect(clippy::unwrap_used, reason = "tests may fail by panicking")]
+
+use fc_faults::{
+    judge,
+    simulation::{Weather, definitions, run},
+    told,
+};
+use std::sync::{
+    Arc,
+    atomic::{AtomicU64, Ordering},
+};
+
+/// Runs a seed, and shows how it went when it went wrong.
+fn converges(seed: u64) {
+    let verdict = judge(seed, &Arc::new(definitions().unwrap())).unwrap();
+    assert!(
+        verdict.faults.is_empty(),
+        "seed {seed}: {}\n{}replay: tests/run faults --replay {seed}",
+        verdict.faults.join("; "),
+        told(&verdict.trace, 40)
+    );
+}
+
+#[test]
+fn two_hundred_storms_end_as_calm_weather_does() {
+    let next = AtomicU64::new(0);
+    std::thread::scope(|scope| {
+        let work = || {
+            while let seed @ 0..200 = next.fetch_add(1, Ordering::SeqCst) {
+                converges(seed);
+            }
+        };
+        for _ in 0..std::thread::available_parallelism().unwrap().get() {
+            scope.spawn(work);
+        }
+    });
+}
+
+#[test]
+fn a_seed_always_brews_the_same_storm() {
+    let definitions = Arc::new(definitions().unwrap());
+    for seed in [3, 27] {
+        let runs = [(); 2].map(|()| run(seed, Weather::Storm, &definitions).unwrap());
+        assert!(runs[0].trace == runs[1].trace && runs[0].trace.len() > 1_000);
+        assert!(runs[0].outcome == runs[1].outcome);
+    }
+}
