@@ -113,8 +113,8 @@ pub(crate) fn fuzz<T: Hash>(name: &str, starts: Vec<Vec<u8>>, parse: impl Fn(&[u
     let number = |variable: &str| std::env::var(variable).ok().and_then(|text| text.parse::<u64>().ok());
     let (seconds, seed) = (number("FUZZ_SECONDS"), number("FUZZ_SEED").unwrap_or(1));
     let mut random = Random(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1);
-    let (began, mut inputs, mut seen, mut pool) = (Instant::now(), 0, HashSet::new(), starts.clone());
-    let starts = starts.len() as u64;
+    let (began, mut inputs, mut seen) = (Instant::now(), 0, HashSet::new());
+    let (starts, mut pool) = (starts.len() as u64, starts);
     loop {
         let is_start = inputs < starts;
         let input = if is_start { pool[inputs as usize].clone() } else { changed(&mut random, &pool) };

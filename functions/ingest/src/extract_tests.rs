@@ -121,38 +121,35 @@ fn night(made: impl Fn() -> Arriving, accepted: Vec<u8>) -> Vec<u8> {
     let key = HandleKey::new([7; 32]).unwrap();
     let extract =
         Extract { definition: &definition, feed: &definition.feeds[0], key: &key, today: Date::constant(2026, 3, 1) };
-    let entries = {
-        let mut survey = extract.survey(made());
-        assert!(survey.fault.is_none() && !survey.too_many);
-        let entries = manifest::read(&accepted).unwrap();
-        drop(accepted);
-        let plan = plan::plan(&entries, &mut survey.said, RULE);
-        drop(entries);
-        let manifest = manifest::write(&plan.candidate);
-        let records = plan.records;
-        let seq = Seq { as_of: "2026-03-02T01:00:00Z".parse().unwrap(), load: 1 };
-        let (mut begin, mut bytes) = (Begin::default(), 0);
-        loop {
-            begin = extract
-                .changes(made(), &survey, &plan.removed, seq, begin, |_, lines| bytes += lines.len())
-                .unwrap()
-                .unwrap();
-            if begin.from.is_none() {
-                break;
-            }
+    let mut survey = extract.survey(made());
+    assert!(survey.fault.is_none() && !survey.too_many);
+    let entries = manifest::read(&accepted).unwrap();
+    drop(accepted);
+    let plan = plan::plan(&entries, &mut survey.said, RULE);
+    drop(entries);
+    let manifest = manifest::write(&plan.candidate);
+    let records = plan.records;
+    let seq = Seq { as_of: "2026-03-02T01:00:00Z".parse().unwrap(), load: 1 };
+    let (mut begin, mut bytes) = (Begin::default(), 0);
+    loop {
+        begin = extract
+            .changes(made(), &survey, &plan.removed, seq, begin, |_, lines| bytes += lines.len())
+            .unwrap()
+            .unwrap();
+        if begin.from.is_none() {
+            break;
         }
-        println!(
-            "{} added, {} changed, {} unchanged; {} parts, {} MiB of them; peak so far {} MiB",
-            records.added,
-            records.changed,
-            records.unchanged,
-            begin.part,
-            bytes >> 20,
-            peak()
-        );
-        manifest
-    };
-    entries
+    }
+    println!(
+        "{} added, {} changed, {} unchanged; {} parts, {} MiB of them; peak so far {} MiB",
+        records.added,
+        records.changed,
+        records.unchanged,
+        begin.part,
+        bytes >> 20,
+        peak()
+    );
+    manifest
 }
 
 #[test]

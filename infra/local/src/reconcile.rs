@@ -557,6 +557,7 @@ pub(crate) fn worker(store: &Store, definitions: &Arc<Definitions>) -> Matching 
         model: Model::shipped().clone(),
         ingest: Arc::new(NoMessageNeeded),
         now: Arc::new(Timestamp::now),
+        new_person: Arc::new(PersonId::random),
     }
 }
 
