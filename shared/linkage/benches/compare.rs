@@ -94,7 +94,7 @@ fn blocking_keys_of_a_record(bencher: Bencher<'_, '_>) {
         .bench_local_values(|subject| subject.map(|subject| blocking_keys(&subject.standard)));
 }
 
-#[divan::bench(sample_size = 1000)]
+#[divan::bench(sample_count = 5000, sample_size = 20)]
 fn compare_a_pair_that_shares_a_key(bencher: Bencher<'_, '_>) {
     let council = council();
     let mut pairs = council.pairs.iter().cycle();
@@ -105,7 +105,7 @@ fn compare_a_pair_that_shares_a_key(bencher: Bencher<'_, '_>) {
     });
 }
 
-#[divan::bench(sample_size = 1000)]
+#[divan::bench(sample_count = 5000, sample_size = 20)]
 fn compare_a_record_with_its_candidates(bencher: Bencher<'_, '_>) {
     let council = council();
     let mut records = (0..council.subjects.len()).cycle();

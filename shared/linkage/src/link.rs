@@ -306,7 +306,7 @@ fn all_decisions(records: &[Subject], decisions: &[Decision<RecordId>]) -> Vec<D
     }
     let index = |record: &RecordId| index.get(record).copied().flatten();
     let of_sources = records.iter().enumerate().flat_map(|(a, subject)| {
-        let known = subject.never_link.iter().filter_map(|other| index(other));
+        let known = subject.never_link.iter().filter_map(&index);
         known.map(move |b| Decision { a, b, verdict: Verdict::NeverLink })
     });
     let of_stewards = decisions.iter().filter_map(|decision| {

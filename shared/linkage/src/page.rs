@@ -42,7 +42,7 @@ pub fn pair_page(model: &Model, pair: &Pair, outcome: Outcome) -> String {
         Outcome::Apart => ("Why these two records are two people", String::new()),
     };
     let mut main = format!("<h1>{title}</h1>\n{words}");
-    compared(&mut main, model, pair, "pair", 2, "The two records");
+    compared(&mut main, model, pair, "pair", "The two records", "");
     page(title, &main)
 }
 
@@ -83,22 +83,23 @@ pub fn person_page(model: &Model, records: &[String], ties: &[Pair]) -> String {
             0 => "The link".to_owned(),
             at => format!("Link {} of {}", at + 1, ties.len()),
         };
-        compared(&mut main, model, tie, &format!("link-{}", at + 1), 2, &heading);
-        if at == 0 && ties.len() > 1 {
-            main.push_str("<p>Were this link wrong, the records would fall into two people. Check it first.</p>\n");
-        }
+        let note = match at {
+            0 if ties.len() > 1 => "<p>Were this link wrong, the records would be two people. Check it first.</p>\n",
+            _ => "",
+        };
+        compared(&mut main, model, tie, &format!("link-{}", at + 1), &heading, note);
     }
     page(&title, &main)
 }
 
 /// A comparison: the sentence, the picture, and the table that tells the same.
-fn compared(main: &mut String, model: &Model, pair: &Pair, id: &str, level: u8, heading: &str) {
+fn compared(main: &mut String, model: &Model, pair: &Pair, id: &str, heading: &str, note: &str) {
     let comparison = &pair.comparison;
     let _ = writeln!(
         main,
-        "<section aria-labelledby=\"{id}\">\n<h{level} id=\"{id}\">{heading}</h{level}>\n\
+        "<section aria-labelledby=\"{id}\">\n<h2 id=\"{id}\">{heading}</h2>\n\
          <p class=\"records\"><strong>{}</strong> and <strong>{}</strong></p>\n<p>{}.</p>\n\
-         <p>How sure by themselves: <strong>{}</strong>, {}.</p>\n<figure>\n\
+         <p>How sure by themselves: <strong>{}</strong>, {}.</p>\n{note}<figure>\n\
          <div class=\"wide\" role=\"region\" aria-label=\"Picture: {heading}\" tabindex=\"0\">\n{}</div>\n\
          <figcaption>Plain bars speak for one person, striped bars against. Each begins where the one above ends. One more \
          means twice the odds, one less half.</figcaption>\n</figure>\n<table>\n\
@@ -150,7 +151,8 @@ main{max-width:50rem;margin:0 auto;padding:1rem}h1,h2{line-height:1.2}.records{o
 figure{margin:1rem 0}.wide{overflow-x:auto}.wide:focus-visible{outline:3px solid #0b0c0c;outline-offset:3px}\
 svg{display:block;min-width:36rem;width:100%;height:auto}\
 table{border-collapse:collapse;width:100%;margin:1rem 0 2rem}caption{text-align:left;font-weight:700}\
-th,td{text-align:left;vertical-align:top;padding:.3rem .5rem .3rem 0;border-bottom:1px solid #505a5f;overflow-wrap:anywhere}\
+th,td{text-align:left;vertical-align:top;padding:.3rem .5rem .3rem 0;border-bottom:1px solid #505a5f}\
+@media(max-width:40rem){th,td{overflow-wrap:anywhere}}\
 .n{text-align:right;white-space:nowrap}";
 
 fn page(title: &str, main: &str) -> String {

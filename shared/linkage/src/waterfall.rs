@@ -23,7 +23,7 @@ pub struct Bar {
 /// total is the weight.
 #[must_use]
 pub fn waterfall(comparison: &Comparison) -> Vec<Bar> {
-    let before = ("Before comparing", "two records that share a blocking key");
+    let before = ("Before comparing", "any two records");
     let mut steps = vec![(before, comparison.prior)];
     steps.extend(comparison.fields.iter().map(|field| ((name(field.field), seen(field.level)), field.weight)));
     let taken = ("Relatives", "share surnames, addresses and birthdays too");
@@ -128,10 +128,12 @@ pub fn picture(model: &Model, comparison: &Comparison, id: &str) -> String {
         let _ = writeln!(
             svg,
             "<path d=\"M{at:.1} {y:.1}V{height}\" stroke=\"#505a5f\" stroke-dasharray=\"4 3\"/>\
-             <text x=\"{:.1}\" y=\"{y:.1}\" text-anchor=\"end\">{word} from here</text>",
+             <text x=\"{:.1}\" y=\"{y:.1}\" text-anchor=\"end\" paint-order=\"stroke\" stroke=\"#fff\" \
+             stroke-width=\"4\">{word} from here</text>",
             at - 4.0
         );
     }
+    let _ = writeln!(svg, "<path d=\"M{:.1} {TOP}V{height}\" stroke=\"#505a5f\"/>", x(0.0));
     let mut before = 0.0;
     for (row, bar) in bars.iter().enumerate() {
         let y = TOP + ROW * row as f64;

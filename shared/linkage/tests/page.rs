@@ -92,7 +92,7 @@ fn a_record_s_id_cannot_write_on_the_page() {
     let odd = Pair { a: id.to_owned(), ..pair(&records[0], &records[1]) };
     for page in [
         pair_page(Model::shipped(), &odd, Outcome::Together),
-        person_page(Model::shipped(), &[id.to_owned()], &[odd.clone()]),
+        person_page(Model::shipped(), &[id.to_owned()], std::slice::from_ref(&odd)),
     ] {
         assert!(!page.contains("<b ") && page.contains("housing:&lt;b onclick=&quot;x&quot;&gt;&amp;"), "{page}");
     }
