@@ -9,7 +9,7 @@
 
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a command-line tool")]
 
-use fc_linkage::{Model, Quality, Standard, Subject, blocking_keys, explain, link};
+use fc_linkage::{Model, NeverMerged, Quality, Standard, Subject, blocking_keys, explain, link};
 use fc_model::{Content, Date, Details, RecordId, SourceId};
 use fc_sources::{Definitions, Entry, FeedKind, Row};
 use std::{
@@ -106,30 +106,33 @@ fn records(arguments: &Arguments) -> Result<Vec<(RecordId, Details)>, String> {
     Ok(records.into_iter().map(|((source, id), details)| (RecordId::new(source, id), details)).collect())
 }
 
-/// The true person of each record; a record that the truth does not name is alone.
-fn truth(arguments: &Arguments, records: &[(RecordId, Details)]) -> Result<Vec<String>, String> {
+/// The true person of each record, and its family where that is known; a record that the truth does not name is alone.
+fn truth(arguments: &Arguments, records: &[(RecordId, Details)]) -> Result<(Vec<String>, Vec<Option<String>>), String> {
     let text = read(&arguments.truth)?;
     let mut lines = text.lines();
     let header: Vec<&str> = lines.next().unwrap_or_default().trim().split(',').collect();
-    let column = |name: &str| header.iter().position(|h| *h == name).ok_or(format!("the truth has no column {name}"));
+    let place = |name: &str| header.iter().position(|h| *h == name);
+    let column = |name: &str| place(name).ok_or(format!("the truth has no column {name}"));
+    let family = place("family_id");
     let (source, id, person) = (column("source")?, column("source_record_id")?, column("person_id")?);
     let mut people = HashMap::new();
     for line in lines {
         let cells: Vec<&str> = line.trim().split(',').collect();
         if let (Some(source), Some(id), Some(person)) = (cells.get(source), cells.get(id), cells.get(person)) {
-            people.insert(format!("{source}:{id}"), (*person).to_owned());
+            let family = family.and_then(|family| cells.get(family)).map(|family| (*family).to_owned());
+            people.insert(format!("{source}:{id}"), ((*person).to_owned(), family));
         }
     }
     let of = |(record, _): &(RecordId, Details)| {
         let name = record.to_string();
-        people.get(&name).cloned().unwrap_or(name)
+        people.get(&name).cloned().unwrap_or((name, None))
     };
-    Ok(records.iter().map(of).collect())
+    Ok(records.iter().map(of).unzip())
 }
 
 fn measure(arguments: &Arguments) -> Result<(), String> {
     let records = records(arguments)?;
-    let truth = truth(arguments, &records)?;
+    let (truth, families) = truth(arguments, &records)?;
     let model = if arguments.whole { arguments.model.clone() } else { arguments.model.sized(records.len()) };
     if let Some(file) = &arguments.table {
         table(file, &records, &truth).map_err(|e| format!("{}: {e}", file.display()))?;
@@ -146,6 +149,7 @@ fn measure(arguments: &Arguments) -> Result<(), String> {
     let (found, wanted) = (pairs(&is), pairs(&ought));
     println!("records {}, people {} (true {}), linked in {took:.1?}", records.len(), is.len(), ought.len());
     print!("{}", Quality::by_kind(&model, &subjects, &linked.people, &truth));
+    print!("{}", NeverMerged::of(&subjects, &linked.people, &truth, &families));
     println!("possible pairs for a steward {}", linked.possible.len());
     let right = linked.possible.iter().filter(|p| truth[p.a] == truth[p.b]).count();
     println!("possible pairs that are one person: {right}");
