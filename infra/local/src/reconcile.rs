@@ -627,7 +627,7 @@ async fn show_again(
 async fn take_out(store: &Store, person: PersonId) -> Result<(), ReconcileError> {
     let Some(view) = store.people.get(&people::view_key(&person), true).await? else { return Ok(()) };
     let gone = Projection { person, epoch: view.rev + 1, standing: Standing::Gone, is_new: false };
-    people::project(&store.people, &store.key, &gone, &BTreeSet::new(), now()).await?;
+    people::project(&store.people, &store.key, &gone, &BTreeMap::new(), now()).await?;
     Ok(())
 }
 

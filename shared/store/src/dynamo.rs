@@ -15,6 +15,10 @@ use aws_sdk_dynamodb::{
 };
 use std::{collections::HashMap, sync::Arc};
 
+/// The version of the shape of items, in the attribute `v` of each; one without it has version 1. Whoever changes what an
+/// item means raises this and reads the versions before; items of a later version are refused rather than misread.
+const SCHEMA: i64 = 1;
+
 /// A table in DynamoDB.
 #[derive(Debug)]
 pub(crate) struct Dynamo {
@@ -256,6 +260,9 @@ impl Dynamo {
             Some(AttributeValue::N(number)) => number.parse::<i64>().ok(),
             _ => None,
         };
+        if number("v").is_some_and(|version| version > SCHEMA) {
+            return Err(self.corrupt("a newer version of this tool wrote it; deploy that version again"));
+        }
         let rev = number("rev").and_then(|rev| u64::try_from(rev).ok()).unwrap_or(0);
         Ok(Item { key, rev, data, expires: number("expires") })
     }
@@ -301,6 +308,7 @@ fn key_attributes(key: &Key) -> HashMap<String, AttributeValue> {
 fn attributes(item: &Item) -> HashMap<String, AttributeValue> {
     let mut attributes = key_attributes(&item.key);
     attributes.insert("rev".to_owned(), AttributeValue::N(item.rev.to_string()));
+    attributes.insert("v".to_owned(), AttributeValue::N(SCHEMA.to_string()));
     if !item.data.is_empty() {
         attributes.insert("data".to_owned(), AttributeValue::S(item.data.clone()));
     }

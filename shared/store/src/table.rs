@@ -6,6 +6,7 @@
 //! | `pk`, `sk` | S | key |
 //! | `rev` | N | version: what guards compare; 0 when unused |
 //! | `data` | S | JSON content; absent when empty |
+//! | `v` | N | version of the shape of items; 1 where it is absent |
 //! | `expires` | N | seconds since 1970 after which DynamoDB may delete it; always checked on reading too |
 //!
 //! A [`Table`] says what the product asks for, and tries again what a batch left undone. [`Items`] is one call each: what

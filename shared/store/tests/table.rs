@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "tests may fail by panicking")]
 
+use aws_sdk_dynamodb::{Client, types::AttributeValue};
 use fc_store::{
     Endpoints, Guard, Item, Key, Names, Op, Query, StoreError, Table, schema,
     settings::Clients,
@@ -9,6 +10,10 @@ use fc_store::{
 };
 
 async fn table() -> Table {
+    table_and_client().await.0
+}
+
+async fn table_and_client() -> (Table, Client) {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let dynamodb = format!("http://{}", listener.local_addr().unwrap());
     tokio::spawn(dynoxide::server::serve_on(listener, dynoxide::Database::memory().unwrap()));
@@ -21,7 +26,7 @@ async fn table() -> Table {
     let names = Names::with_prefix("");
     schema::create_tables(&clients, &names).await.unwrap();
     schema::create_tables(&clients, &names).await.unwrap();
-    Table::new(clients.dynamodb, &names.people)
+    (Table::new(clients.dynamodb.clone(), &names.people), clients.dynamodb)
 }
 
 fn item(sk: &str, rev: u64) -> Item {
@@ -36,6 +41,35 @@ async fn what_was_put_is_got() {
     assert_eq!(table.get(&kept.key, true).await.unwrap(), Some(kept.clone()));
     assert_eq!(kept.read::<String>().unwrap(), "a");
     assert_eq!(table.get(&Key::new("P", "b"), true).await.unwrap(), None);
+}
+
+#[tokio::test]
+async fn items_of_earlier_versions_are_read_and_those_of_later_ones_refused() {
+    let (table, client) = table_and_client().await;
+    let raw = async |sk: &str, version: Option<&str>| {
+        let text = |text: &str| AttributeValue::S(text.to_owned());
+        let put = client.put_item().table_name(table.name()).item("pk", text("P")).item("sk", text(sk));
+        let put = put.item("rev", AttributeValue::N("7".into())).item("data", text(&format!("\"{sk}\"")));
+        let put = match version {
+            Some(version) => put.item("v", AttributeValue::N(version.into())),
+            None => put,
+        };
+        put.send().await.unwrap();
+    };
+    raw("before versions", None).await;
+    raw("now", Some("1")).await;
+    raw("later", Some("2")).await;
+    for readable in ["before versions", "now"] {
+        let item = table.get(&Key::new("P", readable), true).await.unwrap().unwrap();
+        assert_eq!((item.rev, item.read::<String>().unwrap().as_str()), (7, readable));
+    }
+    let refused = table.get(&Key::new("P", "later"), true).await.unwrap_err();
+    assert!(refused.to_string().contains("a newer version of this tool wrote it"), "{refused}");
+    assert!(table.query(&Query::of("P")).await.is_err(), "nothing is left out silently");
+    table.put(&item("written", 1), Guard::None).await.unwrap();
+    let written = client.get_item().table_name(table.name());
+    let written = written.key("pk", AttributeValue::S("P".into())).key("sk", AttributeValue::S("written".into()));
+    assert_eq!(written.send().await.unwrap().item.unwrap()["v"], AttributeValue::N("1".into()));
 }
 
 #[tokio::test]
