@@ -107,15 +107,16 @@ impl Home {
             .iter()
             .take(8)
             .flat_map(|line| line.split([',', ';', '\n']))
-            .map(|part| fold::tokens(&part.chars().take(2 * LONGEST).collect::<String>()))
+            .map(|part| fold::tokens(shortened(part, 2 * LONGEST)))
             .filter(|tokens| !tokens.is_empty())
             .collect();
-        if parts.iter().any(|tokens| NO_HOME.contains(&tokens.join(" ").as_str())) {
+        let no_home = |tokens: &Vec<String>| NO_HOME.iter().any(|words| words.split(' ').eq(tokens));
+        if parts.iter().any(no_home) {
             return None;
         }
         home.read_parts(parts);
         for part in [&mut home.flat, &mut home.number, &mut home.street] {
-            *part = part.chars().take(LONGEST).collect();
+            part.truncate(shortened(part, LONGEST).len());
         }
         (home != Self::default()).then_some(home)
     }
@@ -212,6 +213,11 @@ impl Home {
         }
         (postcodes || (numbers && streets)).then_some(Nearness::Elsewhere)
     }
+}
+
+/// So many letters of a text at most.
+fn shortened(text: &str, letters: usize) -> &str {
+    text.char_indices().nth(letters).map_or(text, |(end, _)| &text[..end])
 }
 
 fn packed(postcode: &Postcode) -> String {

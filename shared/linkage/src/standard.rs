@@ -204,6 +204,10 @@ const NEWBORN_MORE: [&str; 18] = [
 fn standard_name(name: &Name) -> (StandardName, bool) {
     let mut newborn = false;
     let read = |text: &str| {
+        // Nothing to repair, as in nearly every name.
+        if text.is_ascii() && text.len() <= MOST * LONGEST_TOKEN && !text.contains('?') {
+            return fold::tokens(text);
+        }
         let short: String = text.chars().take(MOST * LONGEST_TOKEN).collect();
         fold::tokens(&mojibake_repaired(&short).replace(['?', '\u{fffd}'], ""))
     };
