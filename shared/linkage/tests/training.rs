@@ -10,7 +10,7 @@ fn city(people: usize) -> Vec<Subject> {
     let syllables =
         ["ka", "lo", "mi", "tre", "van", "sel", "dor", "bri", "qui", "nash", "pel", "wix", "gor", "thu", "zed", "fal"];
     // Spread, so that neither name follows from the other, nor from the birth date.
-    let pick = |seed: usize, at: usize| syllables[(seed * 2_654_435_761 >> (4 * at + 5)) % 16];
+    let pick = |seed: usize, at: usize| syllables[((seed * 2_654_435_761) >> (4 * at + 5)) % 16];
     let person = |i: usize| {
         let forename = format!("{}{}", pick(i, 0), pick(i, 1));
         let surname = format!("{}{}{}", pick(i + 7, 2), pick(i + 7, 3), pick(i + 7, 4));
