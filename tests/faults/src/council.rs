@@ -385,7 +385,8 @@ fn change(dice: &mut Dice, records: &mut Records, careful: &BTreeSet<(Source, St
                 }
                 3 => said.nhs = if said.nhs.is_empty() { nhs_number(dice) } else { String::new() },
                 4 => {
-                    said.born = format!("{}-{:02}-{:02}", 1960 + dice.below(60), 1 + dice.below(12), 1 + dice.below(28))
+                    said.born =
+                        format!("{}-{:02}-{:02}", 1960 + dice.below(60), 1 + dice.below(12), 1 + dice.below(28));
                 }
                 5 => said.forename = FORENAMES[dice.below(FORENAMES.len())].to_owned(),
                 _ => {

@@ -173,7 +173,7 @@ impl World {
             new_person: Arc::new(move || {
                 let number = world.people.fetch_add(1, Ordering::SeqCst);
                 let mut dice = Dice::new(world.seed, 1_000_000 + number);
-                PersonId::parse(&format!("{:016x}{:016x}", dice.next(), dice.next()))
+                PersonId::parse(&format!("{:016x}{:016x}", dice.throw(), dice.throw()))
                     .unwrap_or_else(|_| PersonId::random())
             }),
         }
