@@ -175,8 +175,10 @@ impl Matching {
             }
             record.never.extend(stated.into_iter().chain(kept.never.into_iter().flatten().cloned()));
             self.keep_restricted(handle, &mut record, before.as_ref(), details.as_ref(), kept.restricted).await?;
-            // What an earlier version should have deleted may still be there.
-            record.obsolete = records::still_filed(&self.store.records, handle, &record.obsolete).await?;
+            // What an earlier version should have deleted may still be there, or be deleted and not yet reconsidered.
+            let mut obsolete = records::still_filed(&self.store.records, handle, &record.obsolete).await?;
+            obsolete.extend(records::marked(&self.store.records, &record.obsolete).await?);
+            record.obsolete = obsolete;
             self.refile(&mut record, details.as_ref());
             kept_keys.retain(|key| record.keys.contains(key));
             let rev = next_rev(last, self.now());
@@ -334,11 +336,12 @@ impl Matching {
             Ok::<_, Failure>((key, records::block(&self.store.records, key, Some(most + 1)).await?))
         });
         let (blocks, told) = tokio::try_join!(tasks::all(AT_ONCE, reads.collect()), self.restrictions(fresh))?;
-        let blocks: BTreeMap<&String, records::Block> = blocks.into_iter().collect();
-        for (key, block) in &blocks {
+        let mut blocks: BTreeMap<&String, records::Block> = blocks.into_iter().collect();
+        for (key, block) in &mut blocks {
             if block.marked != (block.members.len() > most) && !in_hand.contains(*key) {
                 let besides = fresh.iter().map(|one| &one.handle).collect();
                 self.reconsider(key, &besides, in_hand).await?;
+                *block = records::block(&self.store.records, key, Some(most + 1)).await?;
             }
         }
 
@@ -459,6 +462,26 @@ impl Matching {
         Ok(())
     }
 
+    /// Whether more records than the limit list a key. Entries that their record does not list were left by workers that
+    /// were overtaken; they are deleted, for an open key repairs itself and a saturated one would stay so for their sake.
+    async fn is_saturated(&self, key: &str) -> Result<bool, Failure> {
+        let most = self.model.saturation();
+        let (key, mut before) = (key.to_owned(), None);
+        loop {
+            let block = records::block(&self.store.records, &key, Some(most + 1)).await?;
+            if block.members.len() <= most || before.as_ref() == Some(&block) {
+                return Ok(block.members.len() > most);
+            }
+            let known = records::read(&self.store.records, &block.members, self.now()).await?;
+            let stray = block.members.iter().filter(|member| !lists(&known, member, &key));
+            let stray = stray.map(|member| (member, known.get(member).map_or(0, |stored| stored.rev)));
+            for (member, rev) in stray {
+                records::unfile(&self.store.records, &key, member, rev).await?;
+            }
+            before = Some(block);
+        }
+    }
+
     /// A key has become saturated, or is no more: everything filed under it is looked at again, so that what links
     /// hold does not depend on who came before the limit. The mark is set last: after a crash it is all done again.
     async fn reconsider(
@@ -470,6 +493,7 @@ impl Matching {
         let mut in_hand = in_hand.clone();
         in_hand.insert(key.to_owned());
         for _ in 0..TRIES {
+            self.is_saturated(key).await?;
             let members = records::block(&self.store.records, key, None).await?.members;
             let is_saturated = members.len() > self.model.saturation();
             let state = if is_saturated { "saturated" } else { "open" };
@@ -678,9 +702,7 @@ impl Matching {
         tasks::all(AT_ONCE, deletes.collect()).await?;
         let keys: BTreeSet<&String> = entries.iter().map(|(key, _)| *key).collect();
         for key in records::marked(&self.store.records, keys).await? {
-            let most = self.model.saturation();
-            let block = records::block(&self.store.records, &key, Some(most + 1)).await?;
-            if block.members.len() <= most && !in_hand.contains(&key) {
+            if !in_hand.contains(&key) && !self.is_saturated(&key).await? {
                 self.reconsider(&key, &BTreeSet::new(), in_hand).await?;
             }
         }

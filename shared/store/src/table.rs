@@ -393,7 +393,8 @@ impl Table {
     /// # Errors
     /// [`StoreError::Conflict`] when the guard does not hold; otherwise when the table cannot be written.
     pub async fn put(&self, item: &Item, guard: Guard) -> Result<(), StoreError> {
-        Ok(self.meter.wrote(self.items.put(item, guard).await?))
+        self.meter.wrote(self.items.put(item, guard).await?);
+        Ok(())
     }
 
     /// Deletes one item if the guard holds. IAM: `dynamodb:DeleteItem`.
@@ -401,7 +402,8 @@ impl Table {
     /// # Errors
     /// [`StoreError::Conflict`] when the guard does not hold; otherwise when the table cannot be written.
     pub async fn delete(&self, key: &Key, guard: Guard) -> Result<(), StoreError> {
-        Ok(self.meter.wrote(self.items.delete(key, guard).await?))
+        self.meter.wrote(self.items.delete(key, guard).await?);
+        Ok(())
     }
 
     /// Reads an item, lets `change` say what it should be, and writes that unless somebody else wrote first; then
@@ -467,7 +469,8 @@ impl Table {
     /// [`StoreError::Conflict`] when a guard does not hold or another transaction is in the way; otherwise when the
     /// table cannot be written.
     pub async fn transact(&self, ops: &[Op]) -> Result<(), StoreError> {
-        Ok(self.meter.wrote(self.items.transact(ops).await?))
+        self.meter.wrote(self.items.transact(ops).await?);
+        Ok(())
     }
 
     fn unavailable(&self, operation: &'static str, reason: &str) -> StoreError {

@@ -169,9 +169,9 @@ const DAYS: i64 = 4;
 const DAY: i64 = 24 * 60;
 
 impl Council {
-    /// The council of a seed.
+    /// The council of a seed. When it is crowded, a blocking key may support no link beyond 4 or 8 records already.
     #[must_use]
-    pub fn of(seed: u64) -> Self {
+    pub fn of(seed: u64, is_crowded: bool) -> Self {
         let mut dice = Dice::new(seed, 1);
         let is_huge = seed % 20 == 7;
         let mut now = Records::new();
@@ -181,6 +181,7 @@ impl Council {
             chain(&mut now);
         }
         let saturation = if is_huge { 50 } else { *dice.pick(&[50, 50, 50, 8, 4]).unwrap_or(&50) };
+        let saturation = if is_crowded { saturation } else { 50 };
         let mut council = Self {
             nights: Vec::new(),
             records: 0,
@@ -384,7 +385,8 @@ fn change(dice: &mut Dice, records: &mut Records, careful: &BTreeSet<(Source, St
                 }
                 3 => said.nhs = if said.nhs.is_empty() { nhs_number(dice) } else { String::new() },
                 4 => {
-                    said.born = format!("{}-{:02}-{:02}", 1960 + dice.below(60), 1 + dice.below(12), 1 + dice.below(28))
+                    said.born =
+                        format!("{}-{:02}-{:02}", 1960 + dice.below(60), 1 + dice.below(12), 1 + dice.below(28));
                 }
                 5 => said.forename = FORENAMES[dice.below(FORENAMES.len())].to_owned(),
                 _ => {

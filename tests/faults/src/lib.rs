@@ -57,14 +57,14 @@ pub struct Verdict {
     pub rows_that_differ: Vec<String>,
 }
 
-/// Runs a seed in a storm and in calm weather, and compares.
+/// Runs a seed, in a council that may be crowded, in a storm and in calm weather, and compares.
 ///
 /// # Errors
 /// When the simulation itself cannot be set up.
-pub fn judge(seed: u64, definitions: &Arc<Definitions>) -> Result<Verdict, String> {
-    let council = council::Council::of(seed);
-    let calm = run(seed, Weather::Calm, definitions)?;
-    let Run { outcome, trace, counts, crashes, complaints } = run(seed, Weather::Storm, definitions)?;
+pub fn judge(seed: u64, is_crowded: bool, definitions: &Arc<Definitions>) -> Result<Verdict, String> {
+    let council = council::Council::of(seed, is_crowded);
+    let calm = run(seed, is_crowded, Weather::Calm, definitions)?;
+    let Run { outcome, trace, counts, crashes, complaints } = run(seed, is_crowded, Weather::Storm, definitions)?;
     let mut faults: Vec<String> = calm.complaints.iter().map(|what| format!("in calm weather: {what}")).collect();
     faults.extend(complaints);
     faults.extend(outcome.differences(&calm.outcome, council.is_doubtful));

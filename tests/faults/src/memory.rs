@@ -19,10 +19,13 @@ const PAGE_BYTES: usize = 1024 * 1024;
 #[derive(Debug, Clone, Default)]
 pub struct Memory(Arc<Mutex<Kept>>);
 
+/// What an object was, version by version.
+type Versions = Vec<Arc<Vec<u8>>>;
+
 #[derive(Debug, Default)]
 struct Kept {
     tables: HashMap<&'static str, BTreeMap<Key, Item>>,
-    buckets: HashMap<&'static str, BTreeMap<String, Vec<Arc<Vec<u8>>>>>,
+    buckets: HashMap<&'static str, BTreeMap<String, Versions>>,
     /// Items as they were before the last write: what a read that need not be consistent may find.
     before: HashMap<(&'static str, Key), Option<Item>>,
 }

@@ -173,7 +173,7 @@ impl World {
             new_person: Arc::new(move || {
                 let number = world.people.fetch_add(1, Ordering::SeqCst);
                 let mut dice = Dice::new(world.seed, 1_000_000 + number);
-                PersonId::parse(&format!("{:016x}{:016x}", dice.next(), dice.next()))
+                PersonId::parse(&format!("{:016x}{:016x}", dice.throw(), dice.throw()))
                     .unwrap_or_else(|_| PersonId::random())
             }),
         }
@@ -388,8 +388,8 @@ fn model(saturation: usize) -> Result<Model, String> {
 ///
 /// # Errors
 /// When the simulation itself cannot be set up.
-pub fn run(seed: u64, weather: Weather, definitions: &Arc<Definitions>) -> Result<Run, String> {
-    let council = Council::of(seed);
+pub fn run(seed: u64, is_crowded: bool, weather: Weather, definitions: &Arc<Definitions>) -> Result<Run, String> {
+    let council = Council::of(seed, is_crowded);
     let time = Time::default();
     let mut dice = Dice::new(seed, 2);
     let storm = Storm::new(&mut dice, time.clone(), council.records > 100);

@@ -367,9 +367,6 @@ impl Worker {
             if is_crash && dice.in_1000(500) {
                 fault = Fault::None;
             }
-            if number == self.storm.sure_crash {
-                fault = Fault::CrashBefore;
-            }
             if fault == Fault::Stalled {
                 wait += 15 * 60_000 + dice.below(10 * 60_000) as u64;
             }
@@ -382,6 +379,8 @@ impl Worker {
         };
         let fault = if may { fault } else { Fault::None };
         self.storm.time.wait(wait).await;
+        let is_due = number >= self.storm.sure_crash && self.storm.crashes() == 0;
+        let fault = if is_due { Fault::CrashBefore } else { fault };
         self.storm.note(self.number, kind, place, fault);
         if fault == Fault::CrashBefore {
             self.die().await;

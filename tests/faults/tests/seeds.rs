@@ -14,7 +14,7 @@ use std::sync::{
 
 /// Runs a seed, and shows how it went when it went wrong.
 fn converges(seed: u64) {
-    let verdict = judge(seed, &Arc::new(definitions().unwrap())).unwrap();
+    let verdict = judge(seed, false, &Arc::new(definitions().unwrap())).unwrap();
     assert!(
         verdict.faults.is_empty(),
         "seed {seed}: {}\n{}replay: tests/run faults --replay {seed}",
@@ -42,7 +42,7 @@ fn two_hundred_storms_end_as_calm_weather_does() {
 fn a_seed_always_brews_the_same_storm() {
     let definitions = Arc::new(definitions().unwrap());
     for seed in [3, 27] {
-        let runs = [(); 2].map(|()| run(seed, Weather::Storm, &definitions).unwrap());
+        let runs = [(); 2].map(|()| run(seed, false, Weather::Storm, &definitions).unwrap());
         assert!(runs[0].trace == runs[1].trace && runs[0].trace.len() > 1_000);
         assert!(runs[0].outcome == runs[1].outcome);
     }
