@@ -93,10 +93,10 @@ pub enum Drift {
     Unaccepted,
     /// No person shows a record.
     NotShown,
-    /// A person shows nothing but records that are not there.
+    /// A person shows nothing but records that are not there and in no accepted file.
     WithoutRecords,
-    /// A person shows a record that is not there, beside others that are.
-    PartlyWithoutRecords,
+    /// A person shows a record that is not there, but was accepted, or stands beside others that are.
+    LacksRecord,
 }
 
 impl Drift {
@@ -106,7 +106,7 @@ impl Drift {
             Self::Unaccepted => "records in the table are in no accepted file",
             Self::NotShown => "records are shown with no person",
             Self::WithoutRecords => "people have no record",
-            Self::PartlyWithoutRecords => "people show a record that is not there",
+            Self::LacksRecord => "people show a record that is not there",
         }
     }
 
@@ -116,7 +116,7 @@ impl Drift {
             Self::Unaccepted => "marked: the feed's next whole file keeps or removes them",
             Self::NotShown => "given to matching again",
             Self::WithoutRecords => "taken out",
-            Self::PartlyWithoutRecords => "left: their feed's next file puts it right once the record is sent again",
+            Self::LacksRecord => "left: their feed's next file puts it right once the record is sent again",
         }
     }
 }
@@ -261,7 +261,7 @@ pub async fn compare(clients: &Clients, store: &Store, definitions: &Definitions
         let views = page.items.iter().map(|(key, data, _)| item(key.clone(), data));
         let views: Vec<Standing<PersonView>> = views.map(|view| people::standing(&view)).collect::<Result<_, _>>()?;
         for views in views.chunks(BATCH / 4) {
-            look_at_views(store, views, &mut found).await?;
+            look_at_views(store, &feeds, views, &mut found).await?;
         }
         after = page.next;
         if after.is_none() {
@@ -419,9 +419,14 @@ async fn see_staff(store: &Store, feeds: &mut [Accepted]) -> Result<(), Reconcil
 /// Are the records of these people there, and is each record said to be the person that shows it?
 async fn look_at_views(
     store: &Store,
+    feeds: &[Accepted],
     views: &[Standing<PersonView>],
     found: &mut Findings,
 ) -> Result<(), ReconcileError> {
+    let is_accepted = |handle: &&&RecordHandle| {
+        let bytes = manifest::from_hex(handle.as_str());
+        bytes.is_some_and(|bytes| feeds.iter().any(|feed| feed.handles.binary_search(&bytes).is_ok()))
+    };
     let views = views.iter().filter_map(|view| match view {
         Standing::Here(view) => Some(view),
         Standing::MovedTo(_) | Standing::Gone => None,
@@ -436,8 +441,9 @@ async fn look_at_views(
             said.extend(located(store, handles).await?);
         }
         let drift = match (there, handles.len()) {
-            (0, _) => Some(Drift::WithoutRecords),
-            (there, all) if there < all => Some(Drift::PartlyWithoutRecords),
+            // A record that was accepted is sent again: then the person is right as it is.
+            (0, _) if !handles.iter().any(|handle| is_accepted(&handle)) => Some(Drift::WithoutRecords),
+            (there, all) if there < all => Some(Drift::LacksRecord),
             _ => None,
         };
         if let Some(drift) = drift {
@@ -513,7 +519,7 @@ async fn confirm(
                 still
             }
             // Their records were read strongly; a view lags behind them for moments, while a load is under way.
-            Drift::WithoutRecords | Drift::PartlyWithoutRecords => continue,
+            Drift::WithoutRecords | Drift::LacksRecord => continue,
         };
         *which = confirmed;
     }
@@ -529,12 +535,15 @@ async fn confirm(
 pub async fn repair(store: &Store, definitions: &Arc<Definitions>, found: &Findings) -> Result<(), ReconcileError> {
     doubt(store, definitions, found).await?;
     let matching = worker(store, definitions);
+    let unaccepted = found.drift.iter().filter(|((drift, _), _)| *drift == Drift::Unaccepted);
+    let unaccepted: BTreeSet<&String> = unaccepted.flat_map(|(_, which)| which).collect();
     for ((drift, _), which) in &found.drift {
         match drift {
-            Drift::Missing | Drift::Unaccepted | Drift::PartlyWithoutRecords => {}
+            Drift::Missing | Drift::Unaccepted | Drift::LacksRecord => {}
             Drift::NotShown => {
-                let handles: Vec<RecordHandle> =
-                    which.iter().filter_map(|text| RecordHandle::parse(text).ok()).collect();
+                // What no file has is not shown for the sake of tidiness: the next file says whether it is to be there.
+                let which = which.iter().filter(|handle| !unaccepted.contains(handle));
+                let handles: Vec<RecordHandle> = which.filter_map(|text| RecordHandle::parse(text).ok()).collect();
                 for handles in handles.chunks(BATCH) {
                     show_again(store, &matching, found, handles).await?;
                 }

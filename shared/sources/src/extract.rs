@@ -264,7 +264,7 @@ impl Feed {
     /// # Errors
     /// When the file is empty, cannot be read, or its header lacks a mandatory column or has one twice.
     pub fn reader<R: Read>(&self, file: R, today: Date) -> Result<Reader<'_, R>, FileError> {
-        let opened = Input::open(file, self.encoding, self.sheet.as_deref()).map_err(unreadable)?;
+        let opened = Input::open(file, self.encoding, self.sheet.as_deref()).map_err(|error| unreadable(&error))?;
         let Opened { input, encoding, packing, start } = opened;
         let delimiter = if packing == Packing::Workbook { b',' } else { self.delimiter_of(&start, encoding) };
         let mut reader = Reader {
@@ -496,7 +496,7 @@ impl<R: Read> Reader<'_, R> {
     }
 
     fn read_ahead(&mut self) -> Result<Next, FileError> {
-        self.records.next(&mut self.next_record).map_err(unreadable)
+        self.records.next(&mut self.next_record).map_err(|error| unreadable(&error))
     }
 
     fn too_long(&self) -> Row {
@@ -557,8 +557,8 @@ impl<R: Read> Iterator for Reader<'_, R> {
     }
 }
 
-fn unreadable(error: io::Error) -> FileError {
-    Packed::of(&error).map_or(FileError::Unreadable(error.kind()), FileError::Packed)
+fn unreadable(error: &io::Error) -> FileError {
+    Packed::of(error).map_or(FileError::Unreadable(error.kind()), FileError::Packed)
 }
 
 #[cfg(test)]

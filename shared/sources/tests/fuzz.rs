@@ -1,5 +1,7 @@
 //! Fuzzing of what reads other people's files and words. See `tests/fuzz/mutate.rs`.
+#![expect(clippy::unwrap_used, reason = "tests may fail by panicking")]
 
+#[cfg(test)]
 #[path = "../../../tests/fuzz/mutate.rs"]
 mod mutate;
 

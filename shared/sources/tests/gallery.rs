@@ -2,6 +2,7 @@
 //!
 //! Samples are in `tests/data/files`, and what is expected of each lies in `expected` beside them: the report, the rows to
 //! mend, and what was read. Files that are too large to keep are made here.
+#![expect(clippy::unwrap_used, reason = "tests may fail by panicking")]
 
 use fc_model::{Content, Date};
 use fc_sources::{Definition, Definitions, Entry, Feed, FileError, Mend, Packed, Reason, Report, Row};

@@ -12,7 +12,7 @@ async fn town() -> Town {
     let (town, _) = Town::with_people(40).await;
     let found = compared(&town).await;
     assert_eq!(found.drift, Default::default(), "a load leaves nothing apart");
-    assert!(found.under_way.is_empty() && found.people > 30 && found.records > 60, "{found:?}");
+    assert!(found.under_way.is_empty() && found.people > 15 && found.records > 25, "{found:?}");
     town
 }
 
@@ -75,7 +75,6 @@ async fn a_record_that_no_file_has_is_removed_by_the_next_one() {
     let records = &town.stack.store.records;
     let mut item = records.get(&record_key(&known), true).await.unwrap().unwrap();
     item.key = record_key(&stray);
-    item.data = item.data.replace("\"matched\":true", "\"matched\":false");
     records.put(&item, Guard::Absent).await.unwrap();
 
     let found = compared(&town).await;
