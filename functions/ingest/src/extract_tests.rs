@@ -49,7 +49,8 @@ fn records_whose_rows_lie_far_apart_are_put_together_without_holding_them_all() 
     let definition = definition();
     let key = HandleKey::new([7; 32]).unwrap();
     let today = Date::constant(2026, 3, 1);
-    let extract = Extract { definition: &definition, feed: &definition.feeds[0], key: &key, today };
+    let extract =
+        Extract { definition: &definition, feed: &definition.feeds[0], key: &key, today, part_lines: PART_LINES };
     let records = MOST_OPEN * 2 + MOST_OPEN / 2;
     let mut text = "Person ID,Surname,Address\n".to_owned();
     for home in ["7 Lantern Row FE1 2AB", "12 Old Road FE2 3CD"] {
@@ -119,8 +120,13 @@ fn peak() -> u64 {
 fn night(made: impl Fn() -> Arriving, accepted: Vec<u8>) -> Vec<u8> {
     let definition = definition();
     let key = HandleKey::new([7; 32]).unwrap();
-    let extract =
-        Extract { definition: &definition, feed: &definition.feeds[0], key: &key, today: Date::constant(2026, 3, 1) };
+    let extract = Extract {
+        definition: &definition,
+        feed: &definition.feeds[0],
+        key: &key,
+        today: Date::constant(2026, 3, 1),
+        part_lines: PART_LINES,
+    };
     let mut survey = extract.survey(made());
     assert!(survey.fault.is_none() && !survey.too_many);
     let entries = manifest::read(&accepted).unwrap();
