@@ -260,7 +260,7 @@ impl Ingest {
         let as_of = feed.applied.as_ref().map(|applied| day(applied.as_of));
         let Some(definition) = self.definitions.get(&name.source) else { return };
         if definition.freshness(as_of, day((self.now)())) != Freshness::Fresh {
-            tracing::warn!(source = %name.source, feed = %name.feed, "feed is stale");
+            tracing::info!(source = %name.source, feed = %name.feed, "feed is stale");
         }
     }
 

@@ -631,7 +631,7 @@ impl Matching {
     }
 
     /// Projects what earlier commits of a cluster did not get to.
-    async fn catch_up(&self, cluster: &Cluster) -> Result<(), Failure> {
+    pub(crate) async fn catch_up(&self, cluster: &Cluster) -> Result<(), Failure> {
         let above: Vec<(&PersonId, u64)> = cluster.above(cluster.projected).collect();
         if !people::are_projected(&self.store.people, &above).await? {
             self.project(cluster, &Which::Above(cluster.projected), HashMap::new()).await?;

@@ -4,7 +4,7 @@
 //! came. All records are linked offline by the pure engine and laid beside the clusters. A record that is filed or weighed
 //! otherwise is looked at again, exactly as if it had changed: by the protocol of [`converge`](crate::converge), so that
 //! any number of workers may go on meanwhile, and a run that breaks off is simply run again. What is the same is not
-//! written. Two read units at most for a record that stays as it is; one that does not costs what a change costs.
+//! written. Three read units at most for a record that stays as it is; one that does not costs what a change costs.
 
 use crate::{Failure, Matching, converge::Arrived, record, tasks};
 use fc_linkage::{Decision, Standard, Subject, Verdict, Weight, link};
@@ -66,7 +66,7 @@ impl Matching {
             progress(rebuilt);
         }
         known.sort_by(|x, y| x.handle.cmp(&y.handle));
-        let again = self.otherwise(&known).await?;
+        let again = self.otherwise(&known, write).await?;
         drop(known);
         rebuilt.otherwise = again.len() as u64;
         progress(rebuilt);
@@ -100,8 +100,9 @@ impl Matching {
         })
     }
 
-    /// Records that are filed, weighed or grouped otherwise, those of one person next to each other.
-    async fn otherwise(&self, known: &[Known]) -> Result<Vec<RecordHandle>, Failure> {
+    /// Records that are filed, weighed or grouped otherwise, those of one person next to each other. With `write`, people
+    /// are projected on the way whom a run that broke off committed and did not get to.
+    async fn otherwise(&self, known: &[Known], write: bool) -> Result<Vec<RecordHandle>, Failure> {
         let place: HashMap<&RecordHandle, usize> = known.iter().enumerate().map(|(i, one)| (&one.handle, i)).collect();
         let subjects: Vec<Subject> = known.iter().map(|one| one.subject.clone()).collect();
         let apart = known.iter().flat_map(|one| one.never.iter().map(move |other| (one, other)));
@@ -121,6 +122,10 @@ impl Matching {
         let mut person: Vec<Option<usize>> = vec![None; known.len()];
         for some in known.chunks(READ_AT_ONCE) {
             let clusters = self.clusters(some.iter().map(|one| one.handle.clone()).collect()).await?;
+            if write {
+                let behind = clusters.iter().map(|cluster| self.catch_up(cluster));
+                tasks::all(AT_ONCE, behind.collect()).await?;
+            }
             for cluster in &clusters {
                 stored.extend(cluster.current_edges().filter_map(|edge| {
                     let (a, b) = (*place.get(&edge.a.0)?, *place.get(&edge.b.0)?);

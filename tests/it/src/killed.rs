@@ -15,7 +15,7 @@ use tokio::{
 };
 
 /// People of the made-up council.
-const PEOPLE: &str = "150";
+const PEOPLE: &str = "400";
 /// How often it is killed.
 const KILLS: u64 = 8;
 /// What says where the tables are.
