@@ -95,7 +95,7 @@ impl Read for Made {
         }
         let row = self.row;
         self.row += 1;
-        let moved = if row % 100 == 0 { self.day } else { 0 };
+        let moved = if row.is_multiple_of(100) { self.day } else { 0 };
         let mut line =
             format!("P{row:07},Quill{row},Ada,14/02/1984,\"{} Lantern Row, Fenchester, FE1 2AB\",", row % 300 + moved);
         let noise = row.wrapping_mul(0x9E37_79B9_7F4A_7C15);

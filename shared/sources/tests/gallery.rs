@@ -30,8 +30,11 @@ fn feed() -> &'static Feed {
     &GALLERY.feeds[0]
 }
 
-/// Reads a file to its end: its report, what it says of whom, and the rows to mend.
-fn read(file: impl Read) -> Result<(Report, Vec<(u64, String, Entry)>, Mend), FileError> {
+/// What a file came to: its report, what it says of whom, and the rows to mend.
+type ReadFile = (Report, Vec<(u64, String, Entry)>, Mend);
+
+/// Reads a file to its end.
+fn read(file: impl Read) -> Result<ReadFile, FileError> {
     let mut reader = feed().reader(file, TODAY)?;
     let (mut report, mut mend, mut said) = (Report::new(&reader), Mend::new(&reader), Vec::new());
     for row in reader.by_ref() {
