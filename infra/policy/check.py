@@ -69,8 +69,9 @@ def declared(documentation):
 
 
 def primitives(path):
-    found = {name: declared(documentation) for name, documentation, _ in functions_of(code(path))}
-    return {name: actions for name, actions in found.items() if actions}
+    # Those behind the seam have the same names, and say nothing.
+    found = [(name, declared(documentation)) for name, documentation, _ in functions_of(code(path))]
+    return {name: actions for name, actions in found if actions}
 
 
 def operations():
