@@ -3,7 +3,12 @@
 //! A [`Bucket`] says what the product asks for. [`Objects`] is one call each: what S3 does, or the simulation that the
 //! protocols are tested on (`tests/faults`).
 
-use crate::{StoreError, error::error_of, table::Asked};
+use crate::{
+    StoreError,
+    error::error_of,
+    seam::{Keeper, ask},
+    table::Asked,
+};
 use aws_sdk_s3::{Client, primitives::ByteStream};
 use std::{future::Future, pin::Pin, sync::Arc};
 
@@ -50,7 +55,7 @@ pub trait Objects: std::fmt::Debug + Send + Sync {
 /// A bucket. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Bucket {
-    objects: Arc<dyn Objects>,
+    objects: Keeper<S3, dyn Objects>,
     name: Arc<str>,
 }
 
@@ -58,13 +63,13 @@ impl Bucket {
     /// A bucket by name.
     #[must_use]
     pub fn new(client: Client, name: &str) -> Self {
-        Self::over(Arc::new(S3 { client, name: name.into() }), name)
+        Self { objects: Keeper::Aws(Arc::new(S3 { client, name: name.into() })), name: name.into() }
     }
 
     /// A bucket by name, over whatever keeps its objects.
     #[must_use]
     pub fn over(objects: Arc<dyn Objects>, name: &str) -> Self {
-        Self { objects, name: name.into() }
+        Self { objects: Keeper::Other(objects), name: name.into() }
     }
 
     /// Its name.
@@ -78,13 +83,13 @@ impl Bucket {
     /// # Errors
     /// [`StoreError::Missing`] when it is not there; otherwise when it cannot be read.
     pub async fn open(&self, key: &str, version: Option<&str>) -> Result<Object, StoreError> {
-        self.objects.open(key, version).await
+        ask!(self.objects, open(key, version)).await
     }
 
     /// Runs what reads an object as it arrives on a thread of its own. `None` when it panicked.
     pub async fn beside<T: Send + 'static>(&self, read: impl FnOnce() -> T + Send + 'static) -> Option<T> {
         let (to, mut done) = tokio::sync::oneshot::channel();
-        self.objects.beside(Box::new(move || drop(to.send(read())))).await;
+        ask!(self.objects, beside(Box::new(move || drop(to.send(read()))))).await;
         done.try_recv().ok()
     }
 
@@ -107,7 +112,7 @@ impl Bucket {
     /// # Errors
     /// When it cannot be written.
     pub async fn put(&self, key: &str, content_type: &str, body: Vec<u8>) -> Result<(), StoreError> {
-        self.objects.put(key, content_type, body).await
+        ask!(self.objects, put(key, content_type, body)).await
     }
 
     /// Deletes an object; not being there is no error. IAM: `s3:DeleteObject`.
@@ -115,7 +120,7 @@ impl Bucket {
     /// # Errors
     /// When it cannot be deleted.
     pub async fn delete(&self, key: &str) -> Result<(), StoreError> {
-        self.objects.delete(key).await
+        ask!(self.objects, delete(key)).await
     }
 }
 

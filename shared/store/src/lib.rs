@@ -9,6 +9,8 @@ pub mod table;
 
 mod dynamo;
 
+mod seam;
+
 pub mod bucket;
 
 pub mod queue;

@@ -12,7 +12,11 @@
 //! A [`Table`] says what the product asks for, and tries again what a batch left undone. [`Items`] is one call each: what
 //! DynamoDB does, or the simulation that the protocols are tested on (`tests/faults`).
 
-use crate::{StoreError, dynamo::Dynamo};
+use crate::{
+    StoreError,
+    dynamo::Dynamo,
+    seam::{Keeper, ask},
+};
 use aws_sdk_dynamodb::Client;
 use serde::{Serialize, de::DeserializeOwned};
 use std::{
@@ -308,7 +312,7 @@ pub trait Items: std::fmt::Debug + Send + Sync {
 /// A DynamoDB table. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Table {
-    items: Arc<dyn Items>,
+    items: Keeper<Dynamo, dyn Items>,
     name: Arc<str>,
     meter: Arc<Meter>,
 }
@@ -317,12 +321,16 @@ impl Table {
     /// A table by name.
     #[must_use]
     pub fn new(client: Client, name: &str) -> Self {
-        Self::over(Arc::new(Dynamo::new(client, name)), name)
+        Self::kept(Keeper::Aws(Arc::new(Dynamo::new(client, name))), name)
     }
 
     /// A table by name, over whatever keeps its items.
     #[must_use]
     pub fn over(items: Arc<dyn Items>, name: &str) -> Self {
+        Self::kept(Keeper::Other(items), name)
+    }
+
+    fn kept(items: Keeper<Dynamo, dyn Items>, name: &str) -> Self {
         Self { items, name: name.into(), meter: Arc::default() }
     }
 
@@ -340,7 +348,7 @@ impl Table {
 
     /// Waits before trying again.
     pub async fn pause(&self, duration: Duration) {
-        self.items.pause(duration).await;
+        ask!(self.items, pause(duration)).await;
     }
 
     /// One item. IAM: `dynamodb:GetItem`.
@@ -348,7 +356,7 @@ impl Table {
     /// # Errors
     /// When the table cannot be read.
     pub async fn get(&self, key: &Key, consistent: bool) -> Result<Option<Item>, StoreError> {
-        Ok(self.meter.read(self.items.get(key, consistent).await?))
+        Ok(self.meter.read(ask!(self.items, get(key, consistent)).await?))
     }
 
     /// Many items, in no order; those that are not there are left out. IAM: `dynamodb:BatchGetItem`.
@@ -364,7 +372,7 @@ impl Table {
             let mut wanted: Vec<Key> = chunk.iter().copied().cloned().collect();
             let mut pause = BATCH_PAUSE;
             for attempt in 0.. {
-                let (found, left) = self.meter.read(self.items.batch_get(wanted, consistent).await?);
+                let (found, left) = self.meter.read(ask!(self.items, batch_get(wanted, consistent)).await?);
                 items.extend(found);
                 wanted = left;
                 if wanted.is_empty() {
@@ -385,7 +393,7 @@ impl Table {
     /// # Errors
     /// When the table cannot be read.
     pub async fn query(&self, query: &Query) -> Result<Page, StoreError> {
-        Ok(self.meter.read(self.items.query(query).await?))
+        Ok(self.meter.read(ask!(self.items, query(query)).await?))
     }
 
     /// Puts one item if the guard holds. IAM: `dynamodb:PutItem`.
@@ -393,7 +401,7 @@ impl Table {
     /// # Errors
     /// [`StoreError::Conflict`] when the guard does not hold; otherwise when the table cannot be written.
     pub async fn put(&self, item: &Item, guard: Guard) -> Result<(), StoreError> {
-        self.meter.wrote(self.items.put(item, guard).await?);
+        self.meter.wrote(ask!(self.items, put(item, guard)).await?);
         Ok(())
     }
 
@@ -402,7 +410,7 @@ impl Table {
     /// # Errors
     /// [`StoreError::Conflict`] when the guard does not hold; otherwise when the table cannot be written.
     pub async fn delete(&self, key: &Key, guard: Guard) -> Result<(), StoreError> {
-        self.meter.wrote(self.items.delete(key, guard).await?);
+        self.meter.wrote(ask!(self.items, delete(key, guard)).await?);
         Ok(())
     }
 
@@ -448,7 +456,7 @@ impl Table {
             let mut left = chunk.to_vec();
             let mut pause = BATCH_PAUSE;
             for attempt in 0.. {
-                left = self.meter.wrote(self.items.batch_write(left).await?);
+                left = self.meter.wrote(ask!(self.items, batch_write(left)).await?);
                 if left.is_empty() {
                     break;
                 }
@@ -469,7 +477,7 @@ impl Table {
     /// [`StoreError::Conflict`] when a guard does not hold or another transaction is in the way; otherwise when the
     /// table cannot be written.
     pub async fn transact(&self, ops: &[Op]) -> Result<(), StoreError> {
-        self.meter.wrote(self.items.transact(ops).await?);
+        self.meter.wrote(ask!(self.items, transact(ops)).await?);
         Ok(())
     }
 
