@@ -79,7 +79,7 @@ impl Link {
         let stdout = file_error(Path::new("standard output"));
         let mut steps = Steps::begin("preparing");
         let records = read(&definitions, &self.extracts, today, &mut steps, out)?;
-        let model = self.model(records.len())?;
+        let model = self.model(&records)?;
         let linked = link_step_by_step(&model, &records, &[], |step| {
             steps.next(match step {
                 Step::Block => "blocking",
@@ -123,12 +123,12 @@ impl Link {
         writeln!(out, "{} pairs compared. {}", linked.compared, steps.end()).map_err(&stdout)
     }
 
-    /// The model, for so many records.
-    fn model(&self, records: usize) -> Result<Model, OperatorError> {
-        let Some(file) = &self.model else { return Ok(Model::shipped().sized(records)) };
+    /// The model, for these records.
+    fn model(&self, records: &[Subject]) -> Result<Model, OperatorError> {
+        let Some(file) = &self.model else { return Ok(Model::shipped().suited_to(records)) };
         let unusable = |error| file_error(file)(std::io::Error::other(error));
         let model = Model::of(&model_file(file)?).map_err(unusable)?;
-        Ok(model.sized(records))
+        Ok(model.suited_to(records))
     }
 
     fn write_people(&self, records: &[Subject], linked: &Linked) -> Result<(), OperatorError> {

@@ -133,12 +133,12 @@ fn truth(arguments: &Arguments, records: &[(RecordId, Details)]) -> Result<(Vec<
 fn measure(arguments: &Arguments) -> Result<(), String> {
     let records = records(arguments)?;
     let (truth, families) = truth(arguments, &records)?;
-    let model = if arguments.whole { arguments.model.clone() } else { arguments.model.sized(records.len()) };
     if let Some(file) = &arguments.table {
         table(file, &records, &truth).map_err(|e| format!("{}: {e}", file.display()))?;
     }
     let started = Instant::now();
     let subjects: Vec<Subject> = records.iter().map(|(r, d)| Subject::of(r.clone(), d)).collect();
+    let model = if arguments.whole { arguments.model.clone() } else { arguments.model.suited_to(&subjects) };
     let linked = link::link(&model, &subjects, &[]);
     let took = started.elapsed();
     let (candidates, saturated) = link::candidates(&model, &subjects);

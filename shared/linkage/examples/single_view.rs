@@ -43,8 +43,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let rows = COUNCIL_TAX.iter().map(|row| (&council_tax, row)).chain(RENT.iter().map(|row| (&rent, row)));
     let records: Vec<Subject> = rows.map(|(service, row)| subject(service, row)).collect();
 
-    // How likely two records agree by chance depends on how many there are.
-    let model = Model::shipped().sized(records.len());
+    // How likely two records agree by chance depends on how many there are, and each list knows who is who of its own.
+    let model = Model::shipped().suited_to(&records);
     let linked = link(&model, &records, &[]);
 
     for (record, person) in records.iter().zip(&linked.people) {

@@ -17,19 +17,39 @@ pub enum Proof {
     NameAlone,
     /// Forename or birth date clearly differ, and no identifier is shared: relatives are like that.
     Relatives,
+    /// One source holds both, with no identifier in common, and tells them apart: by forename, sex or contacts. It knows two
+    /// people, be they twins or a father and son.
+    OneSource,
     /// Two valid identifiers differ: nothing outweighs that.
     Denied,
 }
 
+/// What a comparison knows beside its levels.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Beside {
+    /// An identifier of another kind is shared.
+    pub(crate) identified: bool,
+    /// One source holds both.
+    pub(crate) one_source: bool,
+    /// Both have phones or e-mails, none in common.
+    pub(crate) other_contacts: bool,
+}
+
 impl Proof {
-    /// What levels amount to; `identified` says whether an identifier of another kind is shared.
-    pub(crate) fn of(levels: &[Level; FIELDS], identified: bool) -> Self {
+    /// What levels amount to.
+    pub(crate) fn of(levels: &[Level; FIELDS], beside: Beside) -> Self {
         let is = |field: Field, wanted: &[Level]| wanted.contains(&levels[field as usize]);
-        let identified = identified || is(Field::NhsNumber, &[Level::Same]) || is(Field::Upn, &[Level::Same]);
+        let number = |wanted: &[Level]| is(Field::NhsNumber, wanted) || is(Field::Upn, wanted);
+        let identified = beside.identified || number(&[Level::Same]);
         let name_alone = is(Field::Birth, &[Level::Missing, Level::Shared, Level::Partial, Level::FirstOfJanuary])
             && is(Field::Address, &[Level::Missing, Level::Postcode, Level::Differ])
             && !is(Field::Contact, &[Level::Same]);
-        if is(Field::NhsNumber, &[Level::Differ]) || is(Field::Upn, &[Level::Differ]) {
+        // Twins, sisters, a father and his son share much, and often an initial; what else is on both records may be
+        // their mother's. More agreement must not weigh less, so this asks for no birth date.
+        let other_forename = is(Field::Forename, &[Level::Initial, Level::Shared, Level::Missing])
+            || is(Field::Forename, &[Level::Nickname]) && !is(Field::Contact, &[Level::Same]);
+        let told_apart = is(Field::Sex, &[Level::Differ]) || beside.other_contacts || other_forename;
+        if number(&[Level::Close, Level::Differ]) {
             Self::Denied
         } else if identified {
             Self::Weighed
@@ -37,6 +57,8 @@ impl Proof {
             Self::Relatives
         } else if name_alone {
             Self::NameAlone
+        } else if beside.one_source && told_apart {
+            Self::OneSource
         } else {
             Self::Weighed
         }

@@ -197,21 +197,16 @@ fn swapped(a: &StandardName, b: &StandardName) -> bool {
     alike(one) && (alike(other) || other == Level::Initial) || alike(other) && one == Level::Initial
 }
 
-/// Names that many give first and few are called by; the next one tells people apart.
-const HONOURED: [&str; 4] = ["mohammed", "syed", "abdul", "sheikh"];
-
 fn forenames(a: &[String], b: &[String]) -> Level {
     let (Some(first_a), Some(first_b)) = (a.first(), b.first()) else { return Level::Missing };
     let level = forename_tokens(first_a, first_b);
     if matches!(level, Level::Same | Level::Nickname) {
-        let honoured = || HONOURED.contains(&nicknames::root(first_a));
-        let seconds = a.get(1).zip(b.get(1)).map(|(a, b)| forename_tokens(a, b));
-        return match seconds {
-            Some(Level::Differ) if honoured() => Level::Shared,
-            _ => level,
-        };
+        let (more_a, more_b) = (&a[1..], &b[1..]);
+        let alike = || more_a.iter().any(|x| more_b.iter().any(|y| forename_tokens(x, y) != Level::Differ));
+        return if more_a.is_empty() || more_b.is_empty() || alike() { level } else { Level::Shared };
     }
-    if run_together(a, b) {
+    // Two bare initials that fit are no name.
+    if level != Level::Initial && run_together(a, b) {
         return Level::Same;
     }
     // Somebody called by a second forename. Second forenames alone say nothing: sisters share them.
@@ -232,11 +227,11 @@ fn run_together(a: &[String], b: &[String]) -> bool {
 
 /// How two forenames compare.
 pub(crate) fn forename_tokens(a: &str, b: &str) -> Level {
-    if a == b {
-        return Level::Same;
-    }
     if a.len() == 1 || b.len() == 1 {
         return if a.chars().next() == b.chars().next() { Level::Initial } else { Level::Differ };
+    }
+    if a == b {
+        return Level::Same;
     }
     let (roots_a, roots_b) = (nicknames::roots(a), nicknames::roots(b));
     // Ella and Ellie may both be Eleanor, but are names of their own: sisters can be called so.

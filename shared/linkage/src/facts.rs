@@ -2,9 +2,9 @@
 
 use crate::{
     Level,
-    compare::{births, forename_tokens, mistyped},
+    compare::{births, forename_tokens},
 };
-use fc_model::{NhsNumber, PartialDate, Sex, Upn};
+use fc_model::{NhsNumber, PartialDate, Sex, SourceId, Upn};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
@@ -12,6 +12,9 @@ use std::fmt;
 #[derive(Clone, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Facts {
+    /// The source system it comes from.
+    #[serde(rename = "o", skip_serializing_if = "Option::is_none")]
+    pub source: Option<SourceId>,
     /// NHS number.
     #[serde(rename = "n", skip_serializing_if = "Option::is_none")]
     pub nhs_number: Option<NhsNumber>,
@@ -49,8 +52,11 @@ pub(crate) enum Clash {
     /// Forename or birth date clearly differ: twins, housemates, father and son. An identifier that both share, or a
     /// comparison of the two themselves, may know better.
     Person,
-    /// Two valid identifiers differ, on records that agree in forename, surname and birth date: never joined, but likelier
-    /// one person with a wrong number than two people.
+    /// One source holds both, with no number in common: it knows two people, unless a comparison of the two finds that
+    /// they are told the same in everything.
+    OneSource,
+    /// Two valid identifiers differ, on records of two sources that agree in forename, surname and birth date: never
+    /// joined, but likelier one person with a wrong number than two people.
     Number,
     /// Two valid identifiers differ: nothing outweighs that.
     Identifier,
@@ -67,18 +73,37 @@ impl Facts {
         let identifiers = [both, permanent.map(|(a, b)| (a.as_str(), b.as_str()))];
         let surname = self.surnames.iter().any(|surname| other.surnames.contains(surname));
         let alike = birth == Some(Level::Same) && surname && matches!(forename, Level::Same | Level::Nickname);
+        let one_source = self.source.is_some() && self.source == other.source;
         let mut shared = false;
         let mut wrong = false;
         for (a, b) in identifiers.into_iter().flatten() {
             shared |= a == b;
-            // A number is taken for mistyped only when everything else agrees.
-            wrong |= a != b && !(alike && forename == Level::Same && mistyped(a, b));
+            // Nobody can tell a mistyped number from a twin's, who is given the next one: both pass their check digits.
+            wrong |= a != b;
         }
         if wrong {
-            return if alike { Clash::Number } else { Clash::Identifier };
+            return if alike && !one_source { Clash::Number } else { Clash::Identifier };
         }
-        let differs = forename == Level::Differ || birth == Some(Level::Differ);
-        if differs && !shared { Clash::Person } else { Clash::None }
+        match forename == Level::Differ || birth == Some(Level::Differ) {
+            _ if shared => Clash::None,
+            true => Clash::Person,
+            false if one_source => Clash::OneSource,
+            false => Clash::None,
+        }
+    }
+
+    /// Whether this is called exactly as one of two is, and not quite as the other.
+    pub(crate) fn named_after(&self, exactly: &Self, nearly: &Self) -> bool {
+        self.forename_level(exactly) == Level::Same
+            && !matches!(self.forename_level(nearly), Level::Same | Level::Missing)
+    }
+
+    /// Whether both have one number.
+    pub(crate) fn identified(&self, other: &Self) -> bool {
+        let same = |a: Option<&str>, b: Option<&str>| a.is_some() && a == b;
+        let (nhs, upn) = (NhsNumber::as_str, Upn::as_str);
+        same(self.nhs_number.as_ref().map(nhs), other.nhs_number.as_ref().map(nhs))
+            || same(self.upn.as_ref().map(upn), other.upn.as_ref().map(upn))
     }
 
     /// The best level of any two forenames; swapped with the surname counts as close.

@@ -1,8 +1,10 @@
 //! The model: how much each agreement is worth, from a versioned file, never from the order in which records came.
 
 use crate::{
-    Comparison, Curve, Field, FieldEvidence, InvalidModel, Level, ModelFile, Proof, Standard,
+    Comparison, Curve, Field, FieldEvidence, InvalidModel, Level, ModelFile, Proof, Standard, Subject,
+    calibration::Beside,
     compare::{ALL_FIELDS, Agreement, FIELDS, agreement},
+    facts::{Clash, Facts},
     rows::{Rows, Shares},
 };
 use fc_model::nicknames;
@@ -62,10 +64,12 @@ pub struct Model {
     /// The most that evidence of a kind that cannot link alone comes to.
     unproven: f64,
     /// In the order of [`Proof`].
-    calibration: [Curve; 4],
+    calibration: [Curve; 5],
     margin: Weight,
     saturation: usize,
     most_records: usize,
+    /// Whether the records are of several sources, each of which knows who is who of its own.
+    several_sources: bool,
     rare_surname: f64,
     rare_forename: f64,
     rows: Rows,
@@ -118,11 +122,12 @@ impl Model {
             linked: Weight::from_bits(file.linked),
             possible: Weight::from_bits(file.possible),
             unproven: file.unproven,
-            calibration: [Proof::Weighed, Proof::NameAlone, Proof::Relatives, Proof::Denied]
+            calibration: [Proof::Weighed, Proof::NameAlone, Proof::Relatives, Proof::OneSource, Proof::Denied]
                 .map(|proof| file.calibration.get(&proof).cloned().unwrap_or_default()),
             margin: Weight::from_bits(file.margin),
             saturation: file.saturation,
             most_records: file.most_records,
+            several_sources: true,
             rare_surname: file.rare_surname,
             rare_forename: file.rare_forename,
             rows: Rows::of(file)?,
@@ -162,6 +167,22 @@ impl Model {
             prior: (self.matches_a_record / records).log2(),
             family_share: self.family_a_record / records,
             ..self.clone()
+        }
+    }
+
+    /// The same model for these records: so many, and of how many sources. A list that is searched for its own doubles
+    /// cannot be asked whether it knows two people.
+    #[must_use]
+    pub fn suited_to(&self, records: &[Subject]) -> Self {
+        let several_sources = records.windows(2).any(|two| two[0].record.source != two[1].record.source);
+        Self { several_sources, ..self.sized(records.len()) }
+    }
+
+    /// How far two records exclude each other.
+    pub(crate) fn clash(&self, a: &Facts, b: &Facts) -> Clash {
+        match a.clash(b) {
+            Clash::OneSource if !self.several_sources => Clash::None,
+            clash => clash,
         }
     }
 
@@ -210,7 +231,14 @@ impl Model {
         // log2 of 1 / ((1 - share) / odds against strangers + share / odds against family).
         let mixture = -((1.0 - self.family_share) * (-strangers).exp2() + self.family_share * (-family).exp2()).log2();
         let identified = a.identifiers().any(|one| b.identifiers().any(|other| one == other));
-        let proof = Proof::of(&levels, identified);
+        let beside = Beside {
+            identified,
+            one_source: self.several_sources && a.source.is_some() && a.source == b.source,
+            other_contacts: levels[Field::Contact as usize] != Level::Same
+                && !a.contacts.is_empty()
+                && !b.contacts.is_empty(),
+        };
+        let proof = Proof::of(&levels, beside);
         let weighed = self.prior + mixture;
         let weight = Weight::from_bits(self.calibrated(proof, weighed));
         Comparison {

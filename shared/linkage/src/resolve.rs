@@ -233,36 +233,52 @@ impl Edges {
     }
 
     /// Marks links to a record that another person, who cannot be the same, claims about equally well: the baby of a
-    /// mother of twins, an undated record of a father and son with one name.
+    /// mother of twins, an undated record of a father and son with one name. Two records that are both torn between such
+    /// people are as likely one of each as twice the same, so they stay apart too, unless they share a number.
     fn too_close_to_call<H>(&self, model: &Model, members: &[Member<H>], decided: &Decided) -> Vec<bool> {
         let mut marked = vec![false; self.sorted.len()];
+        let mut torn = vec![false; members.len()];
         for (member, places) in self.of_member.iter().enumerate() {
-            let other = |edge: &Edge| if edge.a == member { edge.b } else { edge.a };
-            let linked = || places.iter().filter(|at| model.band(self.sorted[**at].weight) == Band::Linked);
-            for x in linked() {
-                for y in linked().filter(|y| *y > x) {
+            let other = |at: &usize| if self.sorted[*at].a == member { self.sorted[*at].b } else { self.sorted[*at].a };
+            let linked = |at: &&usize| model.band(self.sorted[**at].weight) == Band::Linked;
+            for (place, x) in places.iter().enumerate().filter(|(_, x)| linked(x)) {
+                for y in &places[place + 1..] {
                     let (first, second) = (&self.sorted[*x], &self.sorted[*y]);
-                    if first.weight.bits() - second.weight.bits() > model.margin().bits() {
-                        break;
+                    let (a, b) = (other(x), other(y));
+                    let close = linked(&y) && first.weight.bits() - second.weight.bits() <= model.margin().bits();
+                    let [own, of_a, of_b] = [member, a, b].map(|member| &members[member].facts);
+                    // The record has the very name of somebody else of the family, and only a form of this one's.
+                    if !close && !own.named_after(of_b, of_a) {
+                        continue;
                     }
-                    let (a, b) = (other(first), other(second));
-                    let exclude = decided.never(a).contains(&b)
-                        || match members[a].facts.clash(&members[b].facts) {
-                            Clash::None => false,
-                            Clash::Person => self.weight(a, b).is_none_or(|w| model.band(w) != Band::Linked),
-                            // Alike in all but the number: one of the two numbers is likelier wrong than two people
-                            // so alike, so nobody is wronged by joining the heavier.
-                            Clash::Number => false,
-                            Clash::Identifier => self.weight(a, b).is_none_or(|w| model.band(w) == Band::No),
-                        };
-                    if exclude {
+                    let never = decided.never(a).contains(&b);
+                    let clash = model.clash(of_a, of_b);
+                    if never || self.exclude(model, a, b, clash) {
                         marked[*x] = true;
                         marked[*y] = true;
+                        torn[member] |= never || clash != Clash::OneSource;
                     }
                 }
             }
         }
+        for (edge, marked) in self.sorted.iter().zip(&mut marked) {
+            let facts = |member: usize| &members[member].facts;
+            *marked |= torn[edge.a] && torn[edge.b] && !facts(edge.a).identified(facts(edge.b));
+        }
         marked
+    }
+
+    /// Whether two members are two people who may both claim a third.
+    fn exclude(&self, model: &Model, a: usize, b: usize, clash: Clash) -> bool {
+        let band = self.weight(a, b).map_or(Band::No, |weight| model.band(weight));
+        match clash {
+            Clash::None => false,
+            Clash::Person | Clash::OneSource => band != Band::Linked,
+            // Alike in all but the number: one of the two numbers is likelier wrong than two people so alike, so nobody
+            // is wronged by joining the heavier.
+            Clash::Number => false,
+            Clash::Identifier => true,
+        }
     }
 }
 
@@ -331,9 +347,11 @@ impl<'a, H> People<'a, H> {
     fn clash(&self, x: usize, y: usize) -> bool {
         let facts = |i: &usize| &self.members[*i].facts;
         self.records[x].iter().any(|a| {
-            self.records[y].iter().any(|b| match facts(a).clash(facts(b)) {
+            self.records[y].iter().any(|b| match self.model.clash(facts(a), facts(b)) {
                 Clash::None => false,
-                Clash::Person => self.edges.weight(*a, *b).is_none_or(|w| self.model.band(w) != Band::Linked),
+                Clash::Person | Clash::OneSource => {
+                    self.edges.weight(*a, *b).is_none_or(|w| self.model.band(w) != Band::Linked)
+                }
                 Clash::Number | Clash::Identifier => true,
             })
         })

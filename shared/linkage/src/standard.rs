@@ -125,6 +125,7 @@ impl Standard {
             }
         }
         Facts {
+            source: self.source.clone(),
             nhs_number: self.nhs_number.clone(),
             upn: self.upn.clone(),
             birth: self.birth,

@@ -198,7 +198,7 @@ pub fn calibrate<T: PartialEq + Sync>(
     truth: &[T],
 ) -> Result<ModelFile, InvalidModel> {
     let mut file = ModelFile { calibration: BTreeMap::new(), ..file.clone() };
-    let model = Model::of(&file)?.sized(records.len());
+    let model = Model::of(&file)?.suited_to(records);
     let seen = |(a, b): &(u32, u32)| {
         let (a, b) = (*a as usize, *b as usize);
         let comparison = model.compare(&records[a].standard, &records[b].standard);
@@ -206,7 +206,7 @@ pub fn calibrate<T: PartialEq + Sync>(
         (comparison.proof, (weighed, truth[a] == truth[b]))
     };
     let seen: Vec<_> = candidates(&model, records).0.par_iter().map(seen).collect();
-    for proof in [Proof::Weighed, Proof::NameAlone, Proof::Relatives, Proof::Denied] {
+    for proof in [Proof::Weighed, Proof::NameAlone, Proof::Relatives, Proof::OneSource, Proof::Denied] {
         let of: Vec<(f64, bool)> = seen.iter().filter(|(of, _)| *of == proof).map(|(_, seen)| *seen).collect();
         file.calibration.insert(proof, Curve::fit(&of));
     }

@@ -7,8 +7,14 @@ pub(crate) fn model() -> &'static Model {
     Model::shipped()
 }
 
+/// A record of one of three sources, in turn.
 pub(crate) fn record(id: usize) -> RecordId {
-    RecordId::new("housing".parse().unwrap(), format!("H{id}"))
+    held_by(["housing", "schools", "police"][id % 3], id)
+}
+
+/// A record that this source holds.
+pub(crate) fn held_by(source: &str, id: usize) -> RecordId {
+    RecordId::new(source.parse().unwrap(), format!("H{id}"))
 }
 
 pub(crate) fn standard(details: &Details) -> Standard {
