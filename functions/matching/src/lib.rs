@@ -32,10 +32,7 @@ use fc_store::{
     people,
 };
 use jiff::Timestamp;
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    sync::Arc,
-};
+use std::{collections::BTreeMap, sync::Arc};
 
 /// Bits of a staff item's version that hold the load's number; the rest is the extract's second.
 const LOAD_BITS: u32 = 20;
@@ -182,7 +179,7 @@ impl Matching {
             by_record.entry(change.handle.clone()).or_default().push(change);
         }
         let arrived = self.put_records(by_record, &mut report).await?;
-        report += self.converge(arrived, &BTreeSet::new()).await?;
+        report += self.converge(arrived, &BTreeMap::new()).await?;
         Ok(report)
     }
 
