@@ -28,6 +28,7 @@ use fc_model::{Change, Content, PersonId, RecordHandle, StaffId};
 use fc_sources::{Definitions, FeedKind};
 use fc_store::{
     Queue, Store, StoreError,
+    dead_letters::{self, Delivered},
     loads::{self, FeedLoad, Part, ToIngest, ToMatching},
     people,
 };
@@ -116,7 +117,11 @@ impl Matching {
         let mut response = SqsBatchResponse::default();
         for message in event.records {
             let id = message.message_id.unwrap_or_default();
-            if let Err(error) = self.message(message.body.as_deref().unwrap_or_default()).await {
+            let body = message.body.as_deref().unwrap_or_default();
+            let receives = message.attributes.get("ApproximateReceiveCount").map(String::as_str);
+            let delivered = Delivered { queue: "matching", id: &id, body, receives };
+            let work = self.message(body);
+            if let Err(error) = dead_letters::keeping(&self.store.staging, delivered, (self.now)(), work).await {
                 tracing::warn!(message_id = %id, %error, "a message was not processed");
                 let mut failure = BatchItemFailure::default();
                 failure.item_identifier = id;

@@ -13,6 +13,8 @@ pub mod bucket;
 
 pub mod queue;
 
+pub mod dead_letters;
+
 pub mod loads;
 
 pub mod records;
