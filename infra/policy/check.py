@@ -163,6 +163,10 @@ def called_by(function, operations):
         for name, actions in helpers.items():
             if "BUCKET_ARCHIVE" in whole:
                 found |= {("ArchiveBucket", action) for action in actions}
+        # What the store keeps in a bucket on a function's behalf.
+        if "dead_letters::keeping(" in whole:
+            kept = re.findall(r"\bstaging\.(\w+)\(", code(STORE / "dead_letters.rs"))
+            found |= {("StagingBucket", action) for method in kept for action in bucket_actions.get(method, set())}
         for queue in re.findall(r'Sqs::from_environment\([^)]*\),?\s*"QUEUE_(\w+)"|Sqs::from_environment\([^,]*,\s*"QUEUE_(\w+)"', whole):
             found.add((f"{(queue[0] or queue[1]).capitalize()}Queue", "sqs:SendMessage"))
     return found

@@ -30,6 +30,7 @@ use fc_model::{FeedId, Seq, SourceId};
 use fc_sources::{AsOf, Definition, Definitions, Feed as FeedDefinition, FileError, Freshness, Mode};
 use fc_store::{
     Queue, Store, StoreError,
+    dead_letters::{self, Delivered},
     loads::{
         self, Feed, FeedName, Load, LoadId, LoadState, Pending, Staged, ToIngest, ToMatching, Turn, Upload, Version,
     },
@@ -96,7 +97,11 @@ pub async fn handle(ingest: &Ingest, event: SqsEvent) -> SqsBatchResponse {
     let mut response = SqsBatchResponse::default();
     for message in event.records {
         let message_id = message.message_id.unwrap_or_default();
-        if let Err(error) = ingest.message(message.body.as_deref().unwrap_or_default()).await {
+        let body = message.body.as_deref().unwrap_or_default();
+        let receives = message.attributes.get("ApproximateReceiveCount").map(String::as_str);
+        let delivered = Delivered { queue: "ingest", id: &message_id, body, receives };
+        let work = ingest.message(body);
+        if let Err(error) = dead_letters::keeping(&ingest.store.staging, delivered, (ingest.now)(), work).await {
             tracing::error!(message_id, %error, "message not dealt with");
             response.add_failure(message_id);
         }

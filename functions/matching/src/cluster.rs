@@ -125,6 +125,12 @@ impl Cluster {
         self.edges.iter().filter(move |edge| is_now(&edge.a) && is_now(&edge.b))
     }
 
+    /// Records that members were compared with at versions that are not here yet.
+    pub(crate) fn awaited(&self) -> impl Iterator<Item = RecordHandle> {
+        let ends = self.edges.iter().flat_map(|edge| [&edge.a, &edge.b]);
+        ends.filter(|(handle, rev)| !self.knows(handle, *rev)).map(|(handle, _)| handle.clone())
+    }
+
     /// Everything about a person that a page shows depends on this.
     fn portrait(&self, records: &BTreeSet<RecordHandle>) -> (Vec<(RecordHandle, u64)>, Vec<Edge>) {
         let version = |handle: &RecordHandle| self.members.get(handle).map_or(0, |member| member.rev);

@@ -26,7 +26,7 @@ use fc_model::{Change, Details, PersonId, Protection, RecordHandle};
 use fc_store::{
     StoreError,
     people::{self, Projection, Standing},
-    records::{self, Commit, Head, Held, REMEMBERED_SECONDS, Record, Restrictable, Stored, next_rev},
+    records::{self, Commit, Head, Held, Mark, REMEMBERED_SECONDS, Record, Restrictable, Stored, next_rev},
 };
 use jiff::tz::TimeZone;
 use std::{
@@ -43,7 +43,7 @@ const CLUSTERS_AT_ONCE: usize = 8;
 const TRIES: u32 = 8;
 /// First pause after a conflict; grows with each.
 const PAUSE: Duration = Duration::from_millis(10);
-/// Clusters joined in one transaction: DynamoDB takes 100 writes.
+/// Clusters joined, and marks checked, in one transaction: DynamoDB takes 100 writes.
 const MOST_ROOTS: usize = 90;
 /// Characters of a blocking key's hash: 64 bits, so that two of a region's 90 million keys meet with odds of 1 in 4,500.
 const KEY_LENGTH: usize = 16;
@@ -67,6 +67,9 @@ impl Arrived {
         Some(Self { handle, last: None, rev, record: record?, kept_keys: Vec::new(), is_repeat: true })
     }
 }
+
+/// Blocking keys whose members are being looked at again, each with the version of its mark.
+pub(crate) type InHand = BTreeMap<String, u64>;
 
 /// Heads of clusters, and which of them each record belongs to.
 #[derive(Default)]
@@ -161,8 +164,9 @@ impl Matching {
                 }
             }
             if !applied.contains(&Applied::Changed) {
-                let is_repeat = applied.contains(&Applied::Same);
-                let found = last.filter(|_| is_repeat).map(|rev| Stored { rev, record: before });
+                // It may be a message that comes again, also when something newer has come meanwhile: what it left undone
+                // then is known to nobody else.
+                let found = last.map(|rev| Stored { rev, record: before });
                 return Ok((counts, found.and_then(|found| Arrived::as_found(handle.clone(), found))));
             }
             let details = record::details(&self.definitions, &record);
@@ -177,7 +181,7 @@ impl Matching {
             self.keep_restricted(handle, &mut record, before.as_ref(), details.as_ref(), kept.restricted).await?;
             // What an earlier version should have deleted may still be there, or be deleted and not yet reconsidered.
             let mut obsolete = records::still_filed(&self.store.records, handle, &record.obsolete).await?;
-            obsolete.extend(records::marked(&self.store.records, &record.obsolete).await?);
+            obsolete.extend(records::marks(&self.store.records, &record.obsolete).await?.into_keys());
             record.obsolete = obsolete;
             self.refile(&mut record, details.as_ref());
             kept_keys.retain(|key| record.keys.contains(key));
@@ -263,11 +267,11 @@ impl Matching {
         record.matched |= details.is_some();
     }
 
-    /// Steps 2 to 8 for records that were put. `in_hand` are saturated keys whose members are being looked at again.
+    /// Steps 2 to 8 for records that were put. `in_hand` are keys whose members are being looked at again.
     pub(crate) fn converge<'a>(
         &'a self,
         arrived: Vec<Arrived>,
-        in_hand: &'a BTreeSet<String>,
+        in_hand: &'a InHand,
     ) -> Pin<Box<dyn Future<Output = Result<Report, Failure>> + Send + 'a>> {
         // Boxed, because looking again at the members of a saturated key comes back here.
         Box::pin(async move {
@@ -280,15 +284,19 @@ impl Matching {
                 arrived.into_iter().partition(|one| one.is_repeat && roots.knows(&one.handle, one.rev));
             let settled_roots: BTreeSet<&RecordHandle> =
                 settled.iter().filter_map(|one| roots.of.get(&one.handle)).collect();
-            let finish = settled_roots.into_iter().filter_map(|root| roots.heads.get(root)?.cluster.as_ref());
-            let finish = finish.map(|cluster| self.project(cluster, &Which::All, HashMap::new()));
+            let finish: Vec<&Cluster> =
+                settled_roots.into_iter().filter_map(|root| roots.heads.get(root)?.cluster.as_ref()).collect();
+            let mut awaited: BTreeSet<RecordHandle> = finish.iter().flat_map(|cluster| cluster.awaited()).collect();
+            let finish = finish.into_iter().map(|cluster| self.project(cluster, &Which::All, HashMap::new()));
             report.projected += tasks::all(CLUSTERS_AT_ONCE, finish.collect()).await?.into_iter().sum::<u64>();
 
             let groups = self.score(&fresh, &mut roots, in_hand).await?;
-            let ahead = ahead(&groups, &fresh, &roots);
-            let commits = groups.into_iter().map(|(group, known)| self.settle(group, &roots, known));
-            report.projected += tasks::all(CLUSTERS_AT_ONCE, commits.collect()).await?.into_iter().sum::<u64>();
-            report.projected += self.adopt(ahead, in_hand).await?;
+            awaited.extend(ahead(&groups, &fresh, &roots));
+            let commits = groups.into_iter().map(|(group, known)| self.settle(group, &roots, known, in_hand));
+            // Transactions that check the same mark at once would be in each other's way.
+            let at_once = if in_hand.is_empty() { CLUSTERS_AT_ONCE } else { 1 };
+            report.projected += tasks::all(at_once, commits.collect()).await?.into_iter().sum::<u64>();
+            report.projected += self.adopt(awaited, in_hand).await?;
 
             self.delete_obsolete(settled.iter().chain(&fresh), in_hand).await?;
             Ok(report)
@@ -298,7 +306,7 @@ impl Matching {
     /// Commits records that ours were compared with at versions nobody has committed. Most are on their way; but a worker
     /// that died while it looked again at a saturated key has left versions that no message speaks of, and a link to such a
     /// version would never count.
-    async fn adopt(&self, ahead: BTreeSet<RecordHandle>, in_hand: &BTreeSet<String>) -> Result<u64, Failure> {
+    async fn adopt(&self, ahead: BTreeSet<RecordHandle>, in_hand: &InHand) -> Result<u64, Failure> {
         if ahead.is_empty() {
             return Ok(0);
         }
@@ -319,7 +327,7 @@ impl Matching {
         &self,
         fresh: &[Arrived],
         roots: &mut Roots,
-        in_hand: &BTreeSet<String>,
+        in_hand: &InHand,
     ) -> Result<Vec<(Group, HashMap<RecordHandle, Stored>)>, Failure> {
         let mut entries = BTreeMap::new();
         for one in fresh {
@@ -338,11 +346,15 @@ impl Matching {
         let (blocks, told) = tokio::try_join!(tasks::all(AT_ONCE, reads.collect()), self.restrictions(fresh))?;
         let mut blocks: BTreeMap<&String, records::Block> = blocks.into_iter().collect();
         for (key, block) in &mut blocks {
-            if block.marked != (block.members.len() > most) && !in_hand.contains(*key) {
+            let is_in_hand = in_hand.contains_key(*key);
+            if !is_in_hand && !is_settled(block, most) {
                 let besides = fresh.iter().map(|one| &one.handle).collect();
                 self.reconsider(key, &besides, in_hand).await?;
-                *block = records::block(&self.store.records, key, Some(most + 1)).await?;
+            } else if !is_in_hand {
+                continue;
             }
+            // What it is now: others may have been at it.
+            *block = self.members_that_list(key).await?;
         }
 
         let open = |key: &&String| blocks.get(*key).filter(|block| block.members.len() <= most);
@@ -462,15 +474,15 @@ impl Matching {
         Ok(())
     }
 
-    /// Whether more records than the limit list a key. Entries that their record does not list were left by workers that
-    /// were overtaken; they are deleted, for an open key repairs itself and a saturated one would stay so for their sake.
-    async fn is_saturated(&self, key: &str) -> Result<bool, Failure> {
+    /// The members of a key, at most one beyond the limit. When there are so many, each lists the key: entries that their
+    /// record does not list were left by workers that were overtaken, and nobody may lose a link for their sake.
+    async fn members_that_list(&self, key: &str) -> Result<records::Block, Failure> {
         let most = self.model.saturation();
         let (key, mut before) = (key.to_owned(), None);
         loop {
             let block = records::block(&self.store.records, &key, Some(most + 1)).await?;
             if block.members.len() <= most || before.as_ref() == Some(&block) {
-                return Ok(block.members.len() > most);
+                return Ok(block);
             }
             let known = records::read(&self.store.records, &block.members, self.now()).await?;
             let stray = block.members.iter().filter(|member| !lists(&known, member, &key));
@@ -482,35 +494,29 @@ impl Matching {
         }
     }
 
+    async fn is_saturated(&self, key: &str) -> Result<bool, Failure> {
+        Ok(self.members_that_list(key).await?.members.len() > self.model.saturation())
+    }
+
     /// A key has become saturated, or is no more: everything filed under it is looked at again, so that what links
-    /// hold does not depend on who came before the limit. The mark is set last: after a crash it is all done again.
-    async fn reconsider(
-        &self,
-        key: &str,
-        besides: &BTreeSet<&RecordHandle>,
-        in_hand: &BTreeSet<String>,
-    ) -> Result<(), Failure> {
+    /// hold does not depend on who came before the limit. The mark says so from before the first member is looked at until
+    /// after the last: whoever files or unfiles a record meanwhile, or comes after a crash, does it all again.
+    async fn reconsider(&self, key: &str, besides: &BTreeSet<&RecordHandle>, in_hand: &InHand) -> Result<(), Failure> {
+        let rev = records::settle(&self.store.records, key, self.now()).await?;
         let mut in_hand = in_hand.clone();
-        in_hand.insert(key.to_owned());
-        for _ in 0..TRIES {
-            self.is_saturated(key).await?;
-            let members = records::block(&self.store.records, key, None).await?.members;
-            let is_saturated = members.len() > self.model.saturation();
-            let state = if is_saturated { "saturated" } else { "open" };
-            tracing::warn!(count = members.len(), state, "a blocking key crossed the saturation limit");
-            let known: BTreeMap<_, _> =
-                records::read(&self.store.records, &members, self.now()).await?.into_iter().collect();
-            let again = known.into_iter().filter(|(handle, _)| !besides.contains(handle));
-            let bumps = again.map(|(handle, stored)| self.look_again(handle, stored));
-            let arrived = tasks::all(AT_ONCE, bumps.collect()).await?.into_iter().flatten().collect();
-            self.converge(arrived, &in_hand).await?;
-            records::mark(&self.store.records, key, is_saturated).await?;
-            let now = records::block(&self.store.records, key, Some(self.model.saturation() + 1)).await?;
-            if (now.members.len() > self.model.saturation()) == is_saturated {
-                return Ok(());
-            }
-        }
-        Err(StoreError::Conflict.into())
+        in_hand.insert(key.to_owned(), rev);
+        let is_saturated = self.is_saturated(key).await?;
+        let members = records::block(&self.store.records, key, None).await?.members;
+        let state = if is_saturated { "saturated" } else { "open" };
+        tracing::warn!(count = members.len(), state, "a blocking key crossed the saturation limit");
+        let known: BTreeMap<_, _> =
+            records::read(&self.store.records, &members, self.now()).await?.into_iter().collect();
+        let again = known.into_iter().filter(|(handle, _)| !besides.contains(handle));
+        let bumps = again.map(|(handle, stored)| self.look_again(handle, stored));
+        let arrived = tasks::all(AT_ONCE, bumps.collect()).await?.into_iter().flatten().collect();
+        self.converge(arrived, &in_hand).await?;
+        records::settled(&self.store.records, key, rev, is_saturated).await?;
+        Ok(())
     }
 
     /// Gives a record a new version without changing what it says, which voids every edge it has; and files it anew.
@@ -549,11 +555,12 @@ impl Matching {
         group: Group,
         known_roots: &Roots,
         known: HashMap<RecordHandle, Stored>,
+        in_hand: &InHand,
     ) -> Result<u64, Failure> {
         let mut roots = known_roots.only(&group.handles);
         let mut conflicts = 0;
         loop {
-            match self.commit(&group, &roots).await {
+            match self.commit(&group, &roots, in_hand).await {
                 Ok(Committed::Done { cluster, epoch, before }) => {
                     let which = epoch.map_or(Which::All, |epoch| Which::At(epoch, &before));
                     return self.project(&cluster, &which, known).await;
@@ -574,14 +581,15 @@ impl Matching {
     }
 
     /// Steps 4 to 6, once.
-    async fn commit(&self, group: &Group, roots: &Roots) -> Result<Committed, Failure> {
+    async fn commit(&self, group: &Group, roots: &Roots, in_hand: &InHand) -> Result<Committed, Failure> {
         let now = self.now();
         let mut with_cluster: Vec<(&RecordHandle, &Root, &Cluster)> =
             roots.heads.iter().filter_map(|(handle, root)| Some((handle, root, root.cluster.as_ref()?))).collect();
         // The largest stays where it is; ties go to the lowest handle.
         with_cluster.sort_by(|x, y| y.2.members.len().cmp(&x.2.members.len()).then_with(|| x.0.cmp(y.0)));
-        let is_all = with_cluster.len() <= MOST_ROOTS;
-        with_cluster.truncate(MOST_ROOTS);
+        let most = MOST_ROOTS.saturating_sub(in_hand.len()).max(2);
+        let is_all = with_cluster.len() <= most;
+        with_cluster.truncate(most);
 
         let absent: BTreeMap<&RecordHandle, Option<u64>> =
             roots.heads.iter().filter(|(_, root)| root.cluster.is_none()).map(|(h, root)| (h, root.epoch)).collect();
@@ -624,6 +632,8 @@ impl Matching {
             cluster: &cluster,
             expires: cluster.live().next().is_none().then_some(now + REMEMBERED_SECONDS),
             joined: joined.filter_map(|(handle, root, _)| Some(((*handle).clone(), root.epoch?))).collect(),
+            // Whoever took a key over sees to everything that was committed before, and to nothing that comes after.
+            settling: in_hand.clone(),
             chunked: with_cluster.iter().filter(|(_, root, _)| root.chunked).map(|(h, _, _)| (*h).clone()).collect(),
         };
         records::commit(&self.store.records, commit).await?;
@@ -691,18 +701,14 @@ impl Matching {
     }
 
     /// Step 8.
-    async fn delete_obsolete(
-        &self,
-        arrived: impl Iterator<Item = &Arrived>,
-        in_hand: &BTreeSet<String>,
-    ) -> Result<(), Failure> {
+    async fn delete_obsolete(&self, arrived: impl Iterator<Item = &Arrived>, in_hand: &InHand) -> Result<(), Failure> {
         let entries: Vec<(&String, &Arrived)> =
             arrived.flat_map(|one| one.record.obsolete.iter().map(move |key| (key, one))).collect();
         let deletes = entries.iter().map(|(key, one)| records::unfile(&self.store.records, key, &one.handle, one.rev));
         tasks::all(AT_ONCE, deletes.collect()).await?;
         let keys: BTreeSet<&String> = entries.iter().map(|(key, _)| *key).collect();
-        for key in records::marked(&self.store.records, keys).await? {
-            if !in_hand.contains(&key) && !self.is_saturated(&key).await? {
+        for (key, mark) in records::marks(&self.store.records, keys).await? {
+            if !in_hand.contains_key(&key) && (mark == Mark::Settling || !self.is_saturated(&key).await?) {
                 self.reconsider(&key, &BTreeSet::new(), in_hand).await?;
             }
         }
@@ -777,6 +783,15 @@ fn ahead(
     let ends = groups.iter().flat_map(|(group, _)| &group.edges).flat_map(|edge| [&edge.a, &edge.b]);
     let ahead = ends.filter(|(handle, rev)| !own.contains(handle) && !roots.knows(handle, *rev));
     ahead.map(|(handle, _)| handle.clone()).collect()
+}
+
+/// Whether the links of a key's members are known to be those that it supports.
+fn is_settled(block: &records::Block, most: usize) -> bool {
+    match block.mark {
+        None => block.members.len() <= most,
+        Some(Mark::Saturated) => block.members.len() > most,
+        Some(Mark::Settling) => false,
+    }
 }
 
 /// Whether a record, as it was read, is filed under a key.

@@ -28,14 +28,12 @@ use fc_model::{Change, Content, PersonId, RecordHandle, StaffId};
 use fc_sources::{Definitions, FeedKind};
 use fc_store::{
     Queue, Store, StoreError,
+    dead_letters::{self, Delivered},
     loads::{self, FeedLoad, Part, ToIngest, ToMatching},
     people,
 };
 use jiff::Timestamp;
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    sync::Arc,
-};
+use std::{collections::BTreeMap, sync::Arc};
 
 /// Bits of a staff item's version that hold the load's number; the rest is the extract's second.
 const LOAD_BITS: u32 = 20;
@@ -119,7 +117,11 @@ impl Matching {
         let mut response = SqsBatchResponse::default();
         for message in event.records {
             let id = message.message_id.unwrap_or_default();
-            if let Err(error) = self.message(message.body.as_deref().unwrap_or_default()).await {
+            let body = message.body.as_deref().unwrap_or_default();
+            let receives = message.attributes.get("ApproximateReceiveCount").map(String::as_str);
+            let delivered = Delivered { queue: "matching", id: &id, body, receives };
+            let work = self.message(body);
+            if let Err(error) = dead_letters::keeping(&self.store.staging, delivered, (self.now)(), work).await {
                 tracing::warn!(message_id = %id, %error, "a message was not processed");
                 let mut failure = BatchItemFailure::default();
                 failure.item_identifier = id;
@@ -182,7 +184,7 @@ impl Matching {
             by_record.entry(change.handle.clone()).or_default().push(change);
         }
         let arrived = self.put_records(by_record, &mut report).await?;
-        report += self.converge(arrived, &BTreeSet::new()).await?;
+        report += self.converge(arrived, &BTreeMap::new()).await?;
         Ok(report)
     }
 

@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 /// What a change did to its record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Applied {
-    /// Something newer is there: nothing to do.
+    /// Something newer is there.
     Stopped,
     /// Exactly this is there already: it comes a second time, and the first may not have got to the end.
     Same,

@@ -15,6 +15,8 @@ pub mod bucket;
 
 pub mod queue;
 
+pub mod dead_letters;
+
 pub mod loads;
 
 pub mod records;

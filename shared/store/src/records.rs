@@ -4,7 +4,7 @@
 //! | --- | --- | --- |
 //! | `REC#<handle>` / `REC` | [`Record`]: what each feed says of a record | grows with every change |
 //! | `KEY#<hash>` / `<handle>` | nothing: the record is filed under this blocking key | that of the record when filed |
-//! | `KEY#<hash>` / `!` | nothing: the key is known to be saturated | 0 |
+//! | `KEY#<hash>` / `!` | nothing: the key is known to be saturated; or that this is being settled | grows |
 //! | `HEAD#<handle>` / `HEAD` | the cluster a record started, or where it went | the cluster's epoch |
 //! | `HEAD#<handle>` / `CHUNK#<name>#<n>` | a piece of a cluster too large for one item | 0 |
 //! | `FACT#<handle>` / `NEVER` | handles of records that must never be linked with this one | grows |
@@ -32,6 +32,12 @@ const CHUNK_TRIES: usize = 8;
 
 /// Sort key of the mark of a saturated key: before every handle.
 const MARK: &str = "!";
+
+/// What a mark says while its key is being settled.
+const SETTLING: &str = "settling";
+
+/// How often a mark is taken over when others keep taking it first.
+const MARK_TRIES: usize = 10;
 
 /// A version for a new or changed item: above the last one, and at least the time.
 #[must_use]
@@ -291,8 +297,23 @@ pub async fn restrict(
 pub struct Block {
     /// Records filed under it; only as many as were asked for.
     pub members: Vec<RecordHandle>,
-    /// Whether it is marked as saturated.
-    pub marked: bool,
+    /// What is said of its saturation; nothing of a key that is open.
+    pub mark: Option<Mark>,
+}
+
+/// What is said of a key's saturation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mark {
+    /// It is saturated, and none of its members is linked by it.
+    Saturated,
+    /// Somebody is looking at its members again, or died over it: what links they have by it is not known.
+    Settling,
+}
+
+impl Mark {
+    fn of(item: &Item) -> Self {
+        if item.data.is_empty() { Self::Saturated } else { Self::Settling }
+    }
 }
 
 fn block_pk(hash: &str) -> String {
@@ -350,7 +371,7 @@ pub async fn block(table: &Table, hash: &str, most: Option<usize>) -> Result<Blo
         for item in page.items {
             match RecordHandle::parse(&item.key.sk) {
                 Ok(handle) => block.members.push(handle),
-                Err(_) => block.marked = true,
+                Err(_) => block.mark = Some(Mark::of(&item)),
             }
         }
         match page.next {
@@ -364,29 +385,60 @@ pub async fn block(table: &Table, hash: &str, most: Option<usize>) -> Result<Blo
     Ok(block)
 }
 
-/// Which of these keys are marked as saturated.
+/// Those of these keys that are marked.
 ///
 /// # Errors
 /// When the table cannot be read.
-pub async fn marked<'a>(
+pub async fn marks<'a>(
     table: &Table,
     hashes: impl IntoIterator<Item = &'a String>,
-) -> Result<Vec<String>, StoreError> {
-    let keys: Vec<Key> = hashes.into_iter().map(|hash| Key::new(block_pk(hash), MARK)).collect();
+) -> Result<BTreeMap<String, Mark>, StoreError> {
+    let keys: Vec<Key> = hashes.into_iter().map(|hash| mark_key(hash)).collect();
     if keys.is_empty() {
-        return Ok(Vec::new());
+        return Ok(BTreeMap::new());
     }
     let found = table.batch_get(&keys, true).await?;
-    Ok(found.iter().filter_map(|item| item.key.pk.strip_prefix("KEY#").map(str::to_owned)).collect())
+    let hash = |item: &Item| item.key.pk.strip_prefix("KEY#").map(str::to_owned);
+    Ok(found.iter().filter_map(|item| Some((hash(item)?, Mark::of(item)))).collect())
 }
 
-/// Marks a key as saturated, or takes the mark away.
+fn mark_key(hash: &str) -> Key {
+    Key::new(block_pk(hash), MARK)
+}
+
+/// Says that a key is being settled, whoever else was at it. Returns the version of the mark.
+///
+/// # Errors
+/// [`StoreError::Conflict`] when others kept taking it first; otherwise when the table cannot be used.
+pub async fn settle(table: &Table, hash: &str, now_seconds: i64) -> Result<u64, StoreError> {
+    for _ in 0..MARK_TRIES {
+        let last = table.get(&mark_key(hash), true).await?.map(|item| item.rev);
+        let rev = next_rev(last, now_seconds);
+        match table.put(&Item::json(mark_key(hash), rev, &SETTLING)?, last.map_or(Guard::Absent, Guard::Is)).await {
+            Ok(()) => return Ok(rev),
+            Err(StoreError::Conflict) => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Err(StoreError::Conflict)
+}
+
+/// Says how a key was settled, unless somebody else has begun to settle it since the mark had this version: whoever did
+/// sees to everything.
 ///
 /// # Errors
 /// When the table cannot be written.
-pub async fn mark(table: &Table, hash: &str, saturated: bool) -> Result<(), StoreError> {
-    let key = Key::new(block_pk(hash), MARK);
-    if saturated { table.put(&Item::bare(key, 0), Guard::None).await } else { table.delete(&key, Guard::None).await }
+pub async fn settled(table: &Table, hash: &str, rev: u64, is_saturated: bool) -> Result<(), StoreError> {
+    let key = mark_key(hash);
+    let done = if is_saturated {
+        table.put(&Item::bare(key, rev + 1), Guard::Is(rev)).await
+    } else {
+        table.delete(&key, Guard::Is(rev)).await
+    };
+    match done {
+        Ok(()) | Err(StoreError::Conflict) => Ok(()),
+        Err(error) => Err(error),
+    }
 }
 
 /// A cluster's head, or where it went.
@@ -514,6 +566,8 @@ pub struct Commit<'a, C> {
     pub expires: Option<i64>,
     /// Heads that were joined to it, with the epochs they had. They become stubs.
     pub joined: Vec<(RecordHandle, u64)>,
+    /// Keys that are being settled by it, with the versions of their marks: nobody else may have taken them over.
+    pub settling: BTreeMap<String, u64>,
     /// Those of these heads that were kept in chunks.
     pub chunked: Vec<RecordHandle>,
 }
@@ -521,7 +575,7 @@ pub struct Commit<'a, C> {
 /// Commits a cluster: nothing is written unless every head is still as it was read.
 ///
 /// # Errors
-/// [`StoreError::Conflict`] when a head has moved; otherwise when the table cannot be written.
+/// [`StoreError::Conflict`] when a head has moved or a key was taken over; otherwise when the table cannot be written.
 pub async fn commit<C: Serialize>(table: &Table, commit: Commit<'_, C>) -> Result<(), StoreError> {
     let (root, was) = &commit.root;
     let mut head = Item::json(head_key(root), commit.epoch, &Written::Root(commit.cluster))?;
@@ -531,7 +585,7 @@ pub async fn commit<C: Serialize>(table: &Table, commit: Commit<'_, C>) -> Resul
     }
     head.expires = commit.expires;
     let guard = was.map_or(Guard::Absent, Guard::Is);
-    if commit.joined.is_empty() {
+    if commit.joined.is_empty() && commit.settling.is_empty() {
         table.put(&head, guard).await?;
     } else {
         let mut ops = vec![Op::Put(head, guard)];
@@ -539,6 +593,7 @@ pub async fn commit<C: Serialize>(table: &Table, commit: Commit<'_, C>) -> Resul
             let stub = Item::json(head_key(handle), commit.epoch, &Written::<()>::To(root.clone()))?;
             ops.push(Op::Put(stub, Guard::Is(*epoch)));
         }
+        ops.extend(commit.settling.iter().map(|(hash, rev)| Op::Check(mark_key(hash), Guard::Is(*rev))));
         table.transact(&ops).await?;
     }
     // A worker that died before its head may have left chunks beside a head that had none.

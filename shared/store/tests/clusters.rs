@@ -38,7 +38,8 @@ async fn head(table: &Table, number: u8) -> Head<Vec<String>> {
 }
 
 fn commit(number: u8, was: Option<u64>, epoch: u64, cluster: &Vec<String>) -> Commit<'_, Vec<String>> {
-    Commit { root: (handle(number), was), epoch, cluster, expires: None, joined: Vec::new(), chunked: Vec::new() }
+    let (joined, chunked, settling) = Default::default();
+    Commit { root: (handle(number), was), epoch, cluster, expires: None, joined, settling, chunked }
 }
 
 /// A cluster that no single item could hold, full of quotes, which take twice their room.

@@ -169,9 +169,10 @@ const DAYS: i64 = 4;
 const DAY: i64 = 24 * 60;
 
 impl Council {
-    /// The council of a seed. When it is crowded, a blocking key may support no link beyond 4 or 8 records already.
+    /// The council of a seed. Two in five are crowded: a blocking key supports no link beyond 4 or 8 records already, so
+    /// that keys cross the limit every night.
     #[must_use]
-    pub fn of(seed: u64, is_crowded: bool) -> Self {
+    pub fn of(seed: u64) -> Self {
         let mut dice = Dice::new(seed, 1);
         let is_huge = seed % 20 == 7;
         let mut now = Records::new();
@@ -181,7 +182,6 @@ impl Council {
             chain(&mut now);
         }
         let saturation = if is_huge { 50 } else { *dice.pick(&[50, 50, 50, 8, 4]).unwrap_or(&50) };
-        let saturation = if is_crowded { saturation } else { 50 };
         let mut council = Self {
             nights: Vec::new(),
             records: 0,

@@ -34,6 +34,10 @@ use storm::{Counts, Step};
 /// Calls for each row of the files, at most: what a storm may cost.
 pub const CALLS_A_ROW: u64 = 400;
 
+/// Workers and records of a seed, at least.
+const FEWEST_WORKERS: usize = 3;
+const FEWEST_RECORDS: usize = 40;
+
 /// How a seed went.
 #[derive(Debug)]
 pub struct Verdict {
@@ -45,6 +49,8 @@ pub struct Verdict {
     pub counts: Counts,
     /// Workers that died.
     pub crashes: u64,
+    /// Records of the largest cluster in the end.
+    pub largest: usize,
     /// Records of the council.
     pub records: usize,
     /// Rows of its files.
@@ -57,19 +63,23 @@ pub struct Verdict {
     pub rows_that_differ: Vec<String>,
 }
 
-/// Runs a seed, in a council that may be crowded, in a storm and in calm weather, and compares.
+/// Runs a seed, in a storm and in calm weather, and compares.
 ///
 /// # Errors
 /// When the simulation itself cannot be set up.
-pub fn judge(seed: u64, is_crowded: bool, definitions: &Arc<Definitions>) -> Result<Verdict, String> {
-    let council = council::Council::of(seed, is_crowded);
-    let calm = run(seed, is_crowded, Weather::Calm, definitions)?;
-    let Run { outcome, trace, counts, crashes, complaints } = run(seed, is_crowded, Weather::Storm, definitions)?;
+pub fn judge(seed: u64, definitions: &Arc<Definitions>) -> Result<Verdict, String> {
+    let council = council::Council::of(seed);
+    let calm = run(seed, Weather::Calm, definitions)?;
+    let Run { outcome, trace, counts, crashes, workers, largest, complaints } = run(seed, Weather::Storm, definitions)?;
     let mut faults: Vec<String> = calm.complaints.iter().map(|what| format!("in calm weather: {what}")).collect();
     faults.extend(complaints);
     faults.extend(outcome.differences(&calm.outcome, council.is_doubtful));
+    // What a seed promises, so that a run without differences says something.
     if crashes == 0 {
         faults.push("no worker died".to_owned());
+    }
+    if workers < FEWEST_WORKERS || council.records < FEWEST_RECORDS {
+        faults.push(format!("only {workers} workers and {} records", council.records));
     }
     let calls = counts.all() / council.rows.max(1) as u64;
     if calls > CALLS_A_ROW {
@@ -81,6 +91,7 @@ pub fn judge(seed: u64, is_crowded: bool, definitions: &Arc<Definitions>) -> Res
         faults,
         counts,
         crashes,
+        largest,
         records: council.records,
         rows: council.rows,
         saturation: council.saturation,

@@ -18,6 +18,8 @@ pub struct Outcome {
     pub records: BTreeMap<String, String>,
     /// The accepted manifest of each feed: what each record said.
     pub manifests: BTreeMap<String, BTreeMap<String, String>>,
+    /// Records of the largest cluster.
+    pub largest: usize,
     /// What no run may leave behind.
     pub complaints: Vec<String>,
 }
@@ -113,6 +115,11 @@ impl Outcome {
                 // A mark is a hint: whoever reads the key looks whether it is right.
                 "KEY" if item.key.sk == "!" => {}
                 "KEY" => drop(filed.entry(of.to_owned()).or_default().insert(item.key.sk.clone())),
+                "HEAD" => {
+                    let members = json(&item)?["root"]["m"].as_array().cloned().unwrap_or_default();
+                    let here = members.iter().filter(|member| member[2].is_object()).count();
+                    self.largest = self.largest.max(here);
+                }
                 "FACT" => {
                     let mut fact = json(&item)?;
                     for said in fact.as_object_mut().into_iter().flat_map(serde_json::Map::values_mut) {

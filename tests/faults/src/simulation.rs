@@ -66,6 +66,10 @@ pub struct Run {
     pub counts: Counts,
     /// Workers that died.
     pub crashes: u64,
+    /// Workers at once.
+    pub workers: usize,
+    /// Records of the largest cluster in the end.
+    pub largest: usize,
     /// What should not have been, in words without personal data.
     pub complaints: Vec<String>,
 }
@@ -388,8 +392,8 @@ fn model(saturation: usize) -> Result<Model, String> {
 ///
 /// # Errors
 /// When the simulation itself cannot be set up.
-pub fn run(seed: u64, is_crowded: bool, weather: Weather, definitions: &Arc<Definitions>) -> Result<Run, String> {
-    let council = Council::of(seed, is_crowded);
+pub fn run(seed: u64, weather: Weather, definitions: &Arc<Definitions>) -> Result<Run, String> {
+    let council = Council::of(seed);
     let time = Time::default();
     let mut dice = Dice::new(seed, 2);
     let storm = Storm::new(&mut dice, time.clone(), council.records > 100);
@@ -425,5 +429,13 @@ pub fn run(seed: u64, is_crowded: bool, weather: Weather, definitions: &Arc<Defi
     });
     let outcome = Outcome::of(&world.memory, world.now(0))?;
     complaints.extend(outcome.complaints.iter().cloned());
-    Ok(Run { outcome, trace: storm.trace(), counts: storm.counts(), crashes: storm.crashes(), complaints })
+    Ok(Run {
+        largest: outcome.largest,
+        outcome,
+        trace: storm.trace(),
+        counts: storm.counts(),
+        crashes: storm.crashes(),
+        workers,
+        complaints,
+    })
 }

@@ -56,3 +56,6 @@ mod reconcile;
 
 #[cfg(test)]
 mod killed;
+
+#[cfg(test)]
+mod poison;
