@@ -498,11 +498,47 @@ impl Matching {
         Ok(self.members_that_list(key).await?.members.len() > self.model.saturation())
     }
 
+    /// Marks a key as being settled; gives the version of the mark, or `None` if it is settled by now. Who comes late must not
+    /// begin again: if it died over that, and its message has been dealt with by another, nobody would end it.
+    async fn take_in_hand(&self, key: &str) -> Result<Option<u64>, Failure> {
+        let most = self.model.saturation();
+        for _ in 0..TRIES {
+            let block = records::block(&self.store.records, key, Some(most + 1)).await?;
+            if is_settled(&block, most) {
+                return Ok(None);
+            }
+            let rev = records::settle(&self.store.records, key, block.mark_rev, self.now()).await?;
+            if rev.is_some() {
+                return Ok(rev);
+            }
+        }
+        Err(StoreError::Conflict.into())
+    }
+
     /// A key has become saturated, or is no more: everything filed under it is looked at again, so that what links
     /// hold does not depend on who came before the limit. The mark says so from before the first member is looked at until
     /// after the last: whoever files or unfiles a record meanwhile, or comes after a crash, does it all again.
+    ///
+    /// Ends when the key is settled, by whomever. Who has taken over may die, with a message that is dealt with already.
     async fn reconsider(&self, key: &str, besides: &BTreeSet<&RecordHandle>, in_hand: &InHand) -> Result<(), Failure> {
-        let rev = records::settle(&self.store.records, key, self.now()).await?;
+        for attempt in 1..=TRIES {
+            let Some(rev) = self.take_in_hand(key).await? else { return Ok(()) };
+            if self.look_at_members(key, rev, besides, in_hand).await? {
+                return Ok(());
+            }
+            self.store.records.pause(PAUSE * attempt).await;
+        }
+        Err(StoreError::Conflict.into())
+    }
+
+    /// Looks again at the members of a key under its mark of this version; `false` when somebody else has taken it in hand.
+    async fn look_at_members(
+        &self,
+        key: &str,
+        rev: u64,
+        besides: &BTreeSet<&RecordHandle>,
+        in_hand: &InHand,
+    ) -> Result<bool, Failure> {
         let mut in_hand = in_hand.clone();
         in_hand.insert(key.to_owned(), rev);
         let is_saturated = self.is_saturated(key).await?;
@@ -515,8 +551,7 @@ impl Matching {
         let bumps = again.map(|(handle, stored)| self.look_again(handle, stored));
         let arrived = tasks::all(AT_ONCE, bumps.collect()).await?.into_iter().flatten().collect();
         self.converge(arrived, &in_hand).await?;
-        records::settled(&self.store.records, key, rev, is_saturated).await?;
-        Ok(())
+        Ok(records::settled(&self.store.records, key, rev, is_saturated).await?)
     }
 
     /// Gives a record a new version without changing what it says, which voids every edge it has; and files it anew.

@@ -36,9 +36,6 @@ const MARK: &str = "!";
 /// What a mark says while its key is being settled.
 const SETTLING: &str = "settling";
 
-/// How often a mark is taken over when others keep taking it first.
-const MARK_TRIES: usize = 10;
-
 /// A version for a new or changed item: above the last one, and at least the time.
 #[must_use]
 pub fn next_rev(last: Option<u64>, now_seconds: i64) -> u64 {
@@ -299,6 +296,8 @@ pub struct Block {
     pub members: Vec<RecordHandle>,
     /// What is said of its saturation; nothing of a key that is open.
     pub mark: Option<Mark>,
+    /// The version of that.
+    pub mark_rev: Option<u64>,
 }
 
 /// What is said of a key's saturation.
@@ -371,7 +370,7 @@ pub async fn block(table: &Table, hash: &str, most: Option<usize>) -> Result<Blo
         for item in page.items {
             match RecordHandle::parse(&item.key.sk) {
                 Ok(handle) => block.members.push(handle),
-                Err(_) => block.mark = Some(Mark::of(&item)),
+                Err(_) => (block.mark, block.mark_rev) = (Some(Mark::of(&item)), Some(item.rev)),
             }
         }
         match page.next {
@@ -406,29 +405,26 @@ fn mark_key(hash: &str) -> Key {
     Key::new(block_pk(hash), MARK)
 }
 
-/// Says that a key is being settled, whoever else was at it. Returns the version of the mark.
+/// Says that a key is being settled, whoever else is at it, unless its mark is no longer the one that was `seen`. Returns the
+/// version of the mark; `None` when it is another by now.
 ///
 /// # Errors
-/// [`StoreError::Conflict`] when others kept taking it first; otherwise when the table cannot be used.
-pub async fn settle(table: &Table, hash: &str, now_seconds: i64) -> Result<u64, StoreError> {
-    for _ in 0..MARK_TRIES {
-        let last = table.get(&mark_key(hash), true).await?.map(|item| item.rev);
-        let rev = next_rev(last, now_seconds);
-        match table.put(&Item::json(mark_key(hash), rev, &SETTLING)?, last.map_or(Guard::Absent, Guard::Is)).await {
-            Ok(()) => return Ok(rev),
-            Err(StoreError::Conflict) => {}
-            Err(error) => return Err(error),
-        }
+/// When the table cannot be used.
+pub async fn settle(table: &Table, hash: &str, seen: Option<u64>, now_seconds: i64) -> Result<Option<u64>, StoreError> {
+    let rev = next_rev(seen, now_seconds);
+    match table.put(&Item::json(mark_key(hash), rev, &SETTLING)?, seen.map_or(Guard::Absent, Guard::Is)).await {
+        Ok(()) => Ok(Some(rev)),
+        Err(StoreError::Conflict) => Ok(None),
+        Err(error) => Err(error),
     }
-    Err(StoreError::Conflict)
 }
 
-/// Says how a key was settled, unless somebody else has begun to settle it since the mark had this version: whoever did
-/// sees to everything.
+/// Says how a key was settled, unless somebody else has begun to settle it since the mark had this version. Returns whether
+/// it is said.
 ///
 /// # Errors
 /// When the table cannot be written.
-pub async fn settled(table: &Table, hash: &str, rev: u64, is_saturated: bool) -> Result<(), StoreError> {
+pub async fn settled(table: &Table, hash: &str, rev: u64, is_saturated: bool) -> Result<bool, StoreError> {
     let key = mark_key(hash);
     let done = if is_saturated {
         table.put(&Item::bare(key, rev + 1), Guard::Is(rev)).await
@@ -436,7 +432,8 @@ pub async fn settled(table: &Table, hash: &str, rev: u64, is_saturated: bool) ->
         table.delete(&key, Guard::Is(rev)).await
     };
     match done {
-        Ok(()) | Err(StoreError::Conflict) => Ok(()),
+        Ok(()) => Ok(true),
+        Err(StoreError::Conflict) => Ok(false),
         Err(error) => Err(error),
     }
 }
