@@ -9,6 +9,8 @@
 //! changed, a day on which a source sends every name in capitals, and one on which a crowd moves in. Work is done by as many
 //! workers as there are processors. Seconds and memory include the tables themselves, which lie in the same process.
 
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "a program for a terminal")]
+
 mod nights;
 
 use aws_lambda_events::sqs::{SqsEvent, SqsMessage};

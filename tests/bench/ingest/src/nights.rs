@@ -127,7 +127,7 @@ fn rewrite(file: &mut File, columns: &Columns, night: Night) -> Result<usize, St
         let cell = match night {
             Night::Same | Night::Crowd => None,
             Night::Changed(in_10_000) => {
-                (dice.below(10_000) < in_10_000).then(|| if changed % 2 == 0 { phone } else { house })
+                (dice.below(10_000) < in_10_000).then_some(if changed % 2 == 0 { phone } else { house })
             }
             Night::Capitals(_) => Some(name),
         };
