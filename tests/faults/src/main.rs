@@ -23,6 +23,9 @@ const LARGE: usize = 100;
 /// Seeds from which on every fault must have happened to every kind of call.
 const ENOUGH: u64 = 200;
 
+/// What it understands.
+const OPTIONS: [&str; 6] = ["--seeds", "--from", "--first", "--replay", "--last", "--rows"];
+
 fn option(name: &str) -> Option<u64> {
     let mut arguments = std::env::args().skip_while(|argument| argument != name);
     arguments.nth(1).and_then(|value| value.parse().ok())
@@ -40,6 +43,9 @@ fn main() -> ExitCode {
 }
 
 fn run() -> Result<bool, String> {
+    if let Some(unknown) = std::env::args().find(|one| one.starts_with('-') && !OPTIONS.contains(&one.as_str())) {
+        return Err(format!("{unknown} is none of its options: {}", OPTIONS.join(", ")));
+    }
     let definitions = Arc::new(definitions()?);
     if let Some(seed) = option("--replay") {
         let verdict = judge(seed, &definitions)?;

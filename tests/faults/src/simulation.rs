@@ -75,7 +75,8 @@ pub struct Run {
 }
 
 /// The stores as they are, without any weather.
-pub(crate) fn plain_store(memory: &Memory, key: &HandleKey) -> Store {
+#[must_use]
+pub fn plain_store(memory: &Memory, key: &HandleKey) -> Store {
     store(key, |name| Arc::new(memory.table(name)), |name| Arc::new(memory.bucket(name)))
 }
 

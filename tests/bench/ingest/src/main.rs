@@ -14,13 +14,13 @@
 mod nights;
 
 use aws_lambda_events::sqs::{SqsEvent, SqsMessage};
-use fc_faults::memory::Memory;
+use fc_faults::{memory::Memory, simulation::plain_store};
 use fc_ingest::{Ingest, Report};
 use fc_linkage::Model;
 use fc_matching::Matching;
 use fc_model::{HandleKey, PersonId};
 use fc_sources::Definitions;
-use fc_store::{Bucket, Deliver, Queue, Store, Table, loads::LoadState, queue::Sending, table::Reading};
+use fc_store::{Deliver, Queue, loads::LoadState, queue::Sending, table::Reading};
 use jiff::{SignedDuration, Timestamp, ToSpan, civil::Date, tz::TimeZone};
 use nights::{File, Night};
 use std::{
@@ -90,23 +90,6 @@ struct Day {
     peak: f64,
 }
 
-fn store(memory: &Memory, key: &HandleKey) -> Store {
-    let table = |name| Table::over(Arc::new(memory.table(name)), name);
-    let bucket = |name| Bucket::over(Arc::new(memory.bucket(name)), name);
-    Store {
-        loads: table("loads"),
-        records: table("records"),
-        people: table("people"),
-        audit: table("audit"),
-        sessions: table("sessions"),
-        extracts: bucket("extracts"),
-        staging: bucket("staging"),
-        reports: bucket("reports"),
-        manifests: bucket("manifests"),
-        key: key.clone(),
-    }
-}
-
 impl Stack {
     fn new(definitions: Definitions) -> Result<Self, String> {
         let memory = Memory::without_past();
@@ -117,7 +100,7 @@ impl Stack {
         let seconds = Arc::clone(&clock);
         let now = Arc::new(move || Timestamp::from_second(seconds.load(Ordering::SeqCst)).unwrap_or_default());
         let ingest = Ingest {
-            store: store(&memory, &key),
+            store: plain_store(&memory, &key),
             definitions: Arc::clone(&definitions),
             matching: Arc::clone(&to_matching) as Queue,
             own: Arc::clone(&to_ingest) as Queue,
@@ -125,7 +108,7 @@ impl Stack {
             part_lines: fc_ingest::PART_LINES,
         };
         let matching = Matching {
-            store: store(&memory, &key),
+            store: plain_store(&memory, &key),
             definitions,
             model: Model::shipped().clone(),
             ingest: Arc::clone(&to_ingest) as Queue,
