@@ -389,11 +389,14 @@ class Checks:
         assert stacks == ["aws-sam-cli-managed-default"], stacks
 
     def from_source_functions_are_built_for_arm64(self):
-        if not shutil.which("cargo-lambda"):
+        builder = shutil.which("cargo-lambda")
+        if not builder:
             print("not run: cargo-lambda is not on this machine")
             return
+        # As in the environment pip put it into: that one's Python knows where zig is.
+        path = f"{Path(builder).parent}:{PLACE / 'tools/bin'}:{os.environ['PATH']}"
         homes = {name: os.environ.get(name, str(Path.home() / place)) for name, place in (("CARGO_HOME", ".cargo"), ("RUSTUP_HOME", ".rustup"))}
-        code, said = self.stack.deploy("--dry-run", "Emulated=true", patience=3600, **homes)
+        code, said = self.stack.deploy("--dry-run", "Emulated=true", path=path, patience=3600, **homes)
         assert code == 0 and "Nothing was changed" in said, said[-4000:]
         for function in FUNCTIONS:
             header = (ROOT / f"target/deploy/{function}/bootstrap").read_bytes()[:20]
