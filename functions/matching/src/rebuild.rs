@@ -77,7 +77,7 @@ impl Matching {
             let read = records::read(&self.store.records, some, self.now()).await?;
             let bumps = read.into_iter().map(|(handle, stored)| self.look_again(handle, stored)).collect();
             let arrived: Vec<Arrived> = tasks::all(AT_ONCE, bumps).await?.into_iter().flatten().collect();
-            rebuilt.people += self.converge(arrived, &BTreeMap::new()).await?.projected;
+            rebuilt.people += self.see_through(arrived).await?.projected;
             rebuilt.done += some.len() as u64;
             progress(rebuilt);
         }
