@@ -76,18 +76,25 @@ impl Arrived {
 pub(crate) struct Work {
     /// When it began, in seconds since 1970. Its [ticket](crate::tickets) is no older.
     since: i64,
+    /// Whether a ticket is open that whoever finishes it begins from.
+    is_on_ticket: bool,
     /// Blocking keys whose members are being looked at again, each with the version of its mark.
     in_hand: BTreeMap<String, u64>,
 }
 
 impl Work {
     pub(crate) fn begun(now_seconds: i64) -> Self {
-        Self { since: now_seconds, in_hand: BTreeMap::new() }
+        Self { since: now_seconds, is_on_ticket: false, in_hand: BTreeMap::new() }
     }
 
-    /// The same with one more key in hand.
+    /// The same, on a ticket.
+    pub(crate) fn on_ticket(&self) -> Self {
+        Self { is_on_ticket: true, ..self.clone() }
+    }
+
+    /// The same with one more key in hand, which has a ticket.
     fn with(&self, key: &str, rev: u64) -> Self {
-        let mut work = self.clone();
+        let mut work = self.on_ticket();
         work.in_hand.insert(key.to_owned(), rev);
         work
     }
@@ -289,7 +296,7 @@ impl Matching {
         record.matched |= details.is_some();
     }
 
-    /// Steps 2 to 8 for records that were put.
+    /// Steps 2 to 8 for records that were put. What commits is on a ticket until it has been projected.
     pub(crate) fn converge<'a>(
         &'a self,
         arrived: Vec<Arrived>,
@@ -301,9 +308,17 @@ impl Matching {
             let mut roots = Roots::default();
             self.load_roots(&mut roots, arrived.iter().map(|one| one.handle.clone()).collect()).await?;
 
-            // A repeat that was committed needs no more than what a crash may have left undone behind the commit.
+            // A repeat that was committed needs no ticket, and no more than what a crash may have left undone behind the commit.
+            let handles: Vec<RecordHandle> = arrived.iter().map(|one| one.handle.clone()).collect();
             let (settled, fresh): (Vec<Arrived>, Vec<Arrived>) =
                 arrived.into_iter().partition(|one| one.is_repeat && roots.knows(&one.handle, one.rev));
+            let ticket = if fresh.is_empty() || work.is_on_ticket {
+                None
+            } else {
+                Some(self.open_ticket(&Errand::of_records(handles)).await?)
+            };
+            let on_ticket = work.on_ticket();
+            let work = if ticket.is_some() { &on_ticket } else { work };
             let settled_roots: BTreeSet<&RecordHandle> =
                 settled.iter().filter_map(|one| roots.of.get(&one.handle)).collect();
             let finish: Vec<&Cluster> =
@@ -321,6 +336,9 @@ impl Matching {
             report.projected += self.adopt(awaited, work).await?;
 
             self.delete_obsolete(settled.iter().chain(&fresh), work).await?;
+            if let Some(ticket) = ticket {
+                records::close_ticket(&self.store.records, &ticket).await?;
+            }
             Ok(report)
         })
     }

@@ -25,6 +25,7 @@ pub use rebuild::Rebuilt;
 pub use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent};
 
 use aws_lambda_events::sqs::BatchItemFailure;
+use converge::Work;
 use fc_linkage::Model;
 use fc_model::{Change, Content, PersonId, RecordHandle, StaffId};
 use fc_sources::{Definitions, FeedKind};
@@ -192,7 +193,7 @@ impl Matching {
             by_record.entry(change.handle.clone()).or_default().push(change);
         }
         let arrived = self.put_records(by_record, &mut report).await?;
-        report += self.see_through(arrived).await?;
+        report += self.converge(arrived, &Work::begun(self.now())).await?;
         Ok(report)
     }
 

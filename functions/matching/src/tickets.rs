@@ -6,7 +6,7 @@
 //! are settled. What has been finished already is left as it is.
 
 use crate::{
-    Failure, Matching, Report,
+    Failure, Matching,
     converge::{Arrived, Work},
 };
 use fc_model::RecordHandle;
@@ -19,18 +19,6 @@ const MOST_TICKETS: u32 = 100;
 const RECORDS_AT_ONCE: usize = 100;
 
 impl Matching {
-    /// Steps 2 to 8 for records that were put, under a ticket.
-    pub(crate) async fn see_through(&self, arrived: Vec<Arrived>) -> Result<Report, Failure> {
-        if arrived.is_empty() {
-            return Ok(Report::default());
-        }
-        let work = Work::begun(self.now());
-        let ticket = self.open_ticket(&Errand::of_records(arrived.iter().map(|one| one.handle.clone()))).await?;
-        let report = self.converge(arrived, &work).await?;
-        records::close_ticket(&self.store.records, &ticket).await?;
-        Ok(report)
-    }
-
     pub(crate) async fn open_ticket(&self, errand: &Errand) -> Result<Ticket, Failure> {
         // A name that no other ticket has.
         let name = (self.new_person)();
@@ -53,7 +41,7 @@ impl Matching {
     /// Under new tickets, which take the place of the old ones before anything else: what cannot be finished is tried again
     /// when they are old in their turn, and there are never more of them.
     async fn finish(&self, left: Vec<(Ticket, Errand)>) -> Result<(), Failure> {
-        let work = Work::begun(self.now());
+        let work = Work::begun(self.now()).on_ticket();
         let (old, errands): (Vec<Ticket>, Vec<Errand>) = left.into_iter().unzip();
         let records: BTreeSet<RecordHandle> = errands.iter().flat_map(|errand| &errand.records).cloned().collect();
         let records: Vec<RecordHandle> = records.into_iter().collect();
