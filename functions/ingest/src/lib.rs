@@ -233,8 +233,10 @@ impl Ingest {
         Ok(())
     }
 
-    /// Finishes, sends again and resumes what was left behind when a message was lost to the dead letters.
+    /// Finishes, sends again and resumes what was left behind when a message was lost to the dead letters; and has matching
+    /// do the same.
     async fn sweep(&self) -> Result<(), IngestError> {
+        self.matching.send(vec![(ToMatching::Sweep {}).body()?]).await?;
         let feeds = self.definitions.enabled().flat_map(|definition| &definition.feeds);
         let feeds = feeds.map(|feed| FeedName::new(feed.source.clone(), feed.feed.clone()));
         for name in feeds.chain(unrecognised()) {

@@ -26,7 +26,10 @@ use fc_model::{Change, Details, PersonId, Protection, RecordHandle};
 use fc_store::{
     StoreError,
     people::{self, Projection, Standing},
-    records::{self, Commit, Head, Held, Mark, REMEMBERED_SECONDS, Record, Restrictable, Stored, next_rev},
+    records::{
+        self, Commit, Errand, Head, Held, Mark, REMEMBERED_SECONDS, Record, Restrictable, Stored, Ticket, WORK_SECONDS,
+        next_rev,
+    },
 };
 use jiff::tz::TimeZone;
 use std::{
@@ -50,7 +53,7 @@ const KEY_LENGTH: usize = 16;
 
 /// A record that was written, or found as the message has it.
 pub(crate) struct Arrived {
-    handle: RecordHandle,
+    pub(crate) handle: RecordHandle,
     /// The version before, when there was one.
     last: Option<u64>,
     rev: u64,
@@ -62,14 +65,40 @@ pub(crate) struct Arrived {
 
 impl Arrived {
     /// A record as it was found: it may have been committed so, or not.
-    fn as_found(handle: RecordHandle, stored: Stored) -> Option<Self> {
+    pub(crate) fn as_found(handle: RecordHandle, stored: Stored) -> Option<Self> {
         let Stored { rev, record } = stored;
         Some(Self { handle, last: None, rev, record: record?, kept_keys: Vec::new(), is_repeat: true })
     }
 }
 
-/// Blocking keys whose members are being looked at again, each with the version of its mark.
-pub(crate) type InHand = BTreeMap<String, u64>;
+/// Work under way.
+#[derive(Clone)]
+pub(crate) struct Work {
+    /// When it began, in seconds since 1970. Its [ticket](crate::tickets) is no older.
+    since: i64,
+    /// Whether a ticket is open that whoever finishes it begins from.
+    is_on_ticket: bool,
+    /// Blocking keys whose members are being looked at again, each with the version of its mark.
+    in_hand: BTreeMap<String, u64>,
+}
+
+impl Work {
+    pub(crate) fn begun(now_seconds: i64) -> Self {
+        Self { since: now_seconds, is_on_ticket: false, in_hand: BTreeMap::new() }
+    }
+
+    /// The same, on a ticket.
+    pub(crate) fn on_ticket(&self) -> Self {
+        Self { is_on_ticket: true, ..self.clone() }
+    }
+
+    /// The same with one more key in hand, which has a ticket.
+    fn with(&self, key: &str, rev: u64) -> Self {
+        let mut work = self.on_ticket();
+        work.in_hand.insert(key.to_owned(), rev);
+        work
+    }
+}
 
 /// Heads of clusters, and which of them each record belongs to.
 #[derive(Default)]
@@ -267,11 +296,11 @@ impl Matching {
         record.matched |= details.is_some();
     }
 
-    /// Steps 2 to 8 for records that were put. `in_hand` are keys whose members are being looked at again.
+    /// Steps 2 to 8 for records that were put. What commits is on a ticket until it has been projected.
     pub(crate) fn converge<'a>(
         &'a self,
         arrived: Vec<Arrived>,
-        in_hand: &'a InHand,
+        work: &'a Work,
     ) -> Pin<Box<dyn Future<Output = Result<Report, Failure>> + Send + 'a>> {
         // Boxed, because looking again at the members of a saturated key comes back here.
         Box::pin(async move {
@@ -279,9 +308,17 @@ impl Matching {
             let mut roots = Roots::default();
             self.load_roots(&mut roots, arrived.iter().map(|one| one.handle.clone()).collect()).await?;
 
-            // A repeat that was committed needs no more than what a crash may have left undone behind the commit.
+            // A repeat that was committed needs no ticket, and no more than what a crash may have left undone behind the commit.
+            let handles: Vec<RecordHandle> = arrived.iter().map(|one| one.handle.clone()).collect();
             let (settled, fresh): (Vec<Arrived>, Vec<Arrived>) =
                 arrived.into_iter().partition(|one| one.is_repeat && roots.knows(&one.handle, one.rev));
+            let ticket = if fresh.is_empty() || work.is_on_ticket {
+                None
+            } else {
+                Some(self.open_ticket(&Errand::of_records(handles)).await?)
+            };
+            let on_ticket = work.on_ticket();
+            let work = if ticket.is_some() { &on_ticket } else { work };
             let settled_roots: BTreeSet<&RecordHandle> =
                 settled.iter().filter_map(|one| roots.of.get(&one.handle)).collect();
             let finish: Vec<&Cluster> =
@@ -290,23 +327,31 @@ impl Matching {
             let finish = finish.into_iter().map(|cluster| self.project(cluster, &Which::All, HashMap::new()));
             report.projected += tasks::all(CLUSTERS_AT_ONCE, finish.collect()).await?.into_iter().sum::<u64>();
 
-            let groups = self.score(&fresh, &mut roots, in_hand).await?;
+            let groups = self.score(&fresh, &mut roots, work).await?;
             awaited.extend(ahead(&groups, &fresh, &roots));
-            let commits = groups.into_iter().map(|(group, known)| self.settle(group, &roots, known, in_hand));
+            let commits = groups.into_iter().map(|(group, known)| self.settle(group, &roots, known, work));
             // Transactions that check the same mark at once would be in each other's way.
-            let at_once = if in_hand.is_empty() { CLUSTERS_AT_ONCE } else { 1 };
+            let at_once = if work.in_hand.is_empty() { CLUSTERS_AT_ONCE } else { 1 };
             report.projected += tasks::all(at_once, commits.collect()).await?.into_iter().sum::<u64>();
-            report.projected += self.adopt(awaited, in_hand).await?;
+            report.projected += self.adopt(awaited, work).await?;
 
-            self.delete_obsolete(settled.iter().chain(&fresh), in_hand).await?;
+            self.delete_obsolete(settled.iter().chain(&fresh), work).await?;
+            if let Some(ticket) = ticket {
+                records::close_ticket(&self.store.records, &ticket).await?;
+            }
             Ok(report)
         })
+    }
+
+    /// Whether work may go on: nobody commits when he has been at it for so long that others take him for dead.
+    fn in_time(&self, work: &Work) -> Result<(), Failure> {
+        if self.now() <= work.since + WORK_SECONDS { Ok(()) } else { Err(Failure::Late) }
     }
 
     /// Commits records that ours were compared with at versions nobody has committed. Most are on their way; but a worker
     /// that died while it looked again at a saturated key has left versions that no message speaks of, and a link to such a
     /// version would never count.
-    async fn adopt(&self, ahead: BTreeSet<RecordHandle>, in_hand: &InHand) -> Result<u64, Failure> {
+    async fn adopt(&self, ahead: BTreeSet<RecordHandle>, work: &Work) -> Result<u64, Failure> {
         if ahead.is_empty() {
             return Ok(0);
         }
@@ -318,7 +363,7 @@ impl Matching {
         if arrived.is_empty() {
             return Ok(0);
         }
-        Ok(self.converge(arrived, in_hand).await?.projected)
+        Ok(self.converge(arrived, work).await?.projected)
     }
 
     /// Steps 2 and 3: files the records' keys, reads who else is filed there, and scores the pairs. Gives what has to be
@@ -327,7 +372,7 @@ impl Matching {
         &self,
         fresh: &[Arrived],
         roots: &mut Roots,
-        in_hand: &InHand,
+        work: &Work,
     ) -> Result<Vec<(Group, HashMap<RecordHandle, Stored>)>, Failure> {
         let mut entries = BTreeMap::new();
         for one in fresh {
@@ -346,10 +391,10 @@ impl Matching {
         let (blocks, told) = tokio::try_join!(tasks::all(AT_ONCE, reads.collect()), self.restrictions(fresh))?;
         let mut blocks: BTreeMap<&String, records::Block> = blocks.into_iter().collect();
         for (key, block) in &mut blocks {
-            let is_in_hand = in_hand.contains_key(*key);
+            let is_in_hand = work.in_hand.contains_key(*key);
             if !is_in_hand && !is_settled(block, most) {
                 let besides = fresh.iter().map(|one| &one.handle).collect();
-                self.reconsider(key, &besides, in_hand).await?;
+                self.reconsider(key, &besides, work).await?;
             } else if !is_in_hand {
                 continue;
             }
@@ -498,15 +543,18 @@ impl Matching {
         Ok(self.members_that_list(key).await?.members.len() > self.model.saturation())
     }
 
-    /// Marks a key as being settled; gives the version of the mark, or `None` if it is settled by now. Who comes late must not
-    /// begin again: if it died over that, and its message has been dealt with by another, nobody would end it.
-    async fn take_in_hand(&self, key: &str) -> Result<Option<u64>, Failure> {
+    /// Marks a key as being settled, under a ticket; gives the version of the mark, or `None` if it is settled by now.
+    async fn take_in_hand(&self, key: &str, work: &Work, ticket: &mut Option<Ticket>) -> Result<Option<u64>, Failure> {
         let most = self.model.saturation();
         for _ in 0..TRIES {
             let block = records::block(&self.store.records, key, Some(most + 1)).await?;
             if is_settled(&block, most) {
                 return Ok(None);
             }
+            if ticket.is_none() {
+                *ticket = Some(self.open_ticket(&Errand::of_key(key)).await?);
+            }
+            self.in_time(work)?;
             let rev = records::settle(&self.store.records, key, block.mark_rev, self.now()).await?;
             if rev.is_some() {
                 return Ok(rev);
@@ -520,10 +568,22 @@ impl Matching {
     /// after the last: whoever files or unfiles a record meanwhile, or comes after a crash, does it all again.
     ///
     /// Ends when the key is settled, by whomever. Who has taken over may die, with a message that is dealt with already.
-    async fn reconsider(&self, key: &str, besides: &BTreeSet<&RecordHandle>, in_hand: &InHand) -> Result<(), Failure> {
+    pub(crate) async fn reconsider(
+        &self,
+        key: &str,
+        besides: &BTreeSet<&RecordHandle>,
+        work: &Work,
+    ) -> Result<(), Failure> {
+        let mut ticket = None;
         for attempt in 1..=TRIES {
-            let Some(rev) = self.take_in_hand(key).await? else { return Ok(()) };
-            if self.look_at_members(key, rev, besides, in_hand).await? {
+            let is_settled = match self.take_in_hand(key, work, &mut ticket).await? {
+                Some(rev) => self.look_at_members(key, rev, besides, work).await?,
+                None => true,
+            };
+            if is_settled {
+                if let Some(ticket) = &ticket {
+                    records::close_ticket(&self.store.records, ticket).await?;
+                }
                 return Ok(());
             }
             self.store.records.pause(PAUSE * attempt).await;
@@ -537,10 +597,8 @@ impl Matching {
         key: &str,
         rev: u64,
         besides: &BTreeSet<&RecordHandle>,
-        in_hand: &InHand,
+        work: &Work,
     ) -> Result<bool, Failure> {
-        let mut in_hand = in_hand.clone();
-        in_hand.insert(key.to_owned(), rev);
         let is_saturated = self.is_saturated(key).await?;
         let members = records::block(&self.store.records, key, None).await?.members;
         let state = if is_saturated { "saturated" } else { "open" };
@@ -550,7 +608,7 @@ impl Matching {
         let again = known.into_iter().filter(|(handle, _)| !besides.contains(handle));
         let bumps = again.map(|(handle, stored)| self.look_again(handle, stored));
         let arrived = tasks::all(AT_ONCE, bumps.collect()).await?.into_iter().flatten().collect();
-        self.converge(arrived, &in_hand).await?;
+        self.converge(arrived, &work.with(key, rev)).await?;
         Ok(records::settled(&self.store.records, key, rev, is_saturated).await?)
     }
 
@@ -590,12 +648,12 @@ impl Matching {
         group: Group,
         known_roots: &Roots,
         known: HashMap<RecordHandle, Stored>,
-        in_hand: &InHand,
+        work: &Work,
     ) -> Result<u64, Failure> {
         let mut roots = known_roots.only(&group.handles);
         let mut conflicts = 0;
         loop {
-            match self.commit(&group, &roots, in_hand).await {
+            match self.commit(&group, &roots, work).await {
                 Ok(Committed::Done { cluster, epoch, before }) => {
                     let which = epoch.map_or(Which::All, |epoch| Which::At(epoch, &before));
                     return self.project(&cluster, &which, known).await;
@@ -616,13 +674,13 @@ impl Matching {
     }
 
     /// Steps 4 to 6, once.
-    async fn commit(&self, group: &Group, roots: &Roots, in_hand: &InHand) -> Result<Committed, Failure> {
+    async fn commit(&self, group: &Group, roots: &Roots, work: &Work) -> Result<Committed, Failure> {
         let now = self.now();
         let mut with_cluster: Vec<(&RecordHandle, &Root, &Cluster)> =
             roots.heads.iter().filter_map(|(handle, root)| Some((handle, root, root.cluster.as_ref()?))).collect();
         // The largest stays where it is; ties go to the lowest handle.
         with_cluster.sort_by(|x, y| y.2.members.len().cmp(&x.2.members.len()).then_with(|| x.0.cmp(y.0)));
-        let most = MOST_ROOTS.saturating_sub(in_hand.len()).max(2);
+        let most = MOST_ROOTS.saturating_sub(work.in_hand.len()).max(2);
         let is_all = with_cluster.len() <= most;
         with_cluster.truncate(most);
 
@@ -668,9 +726,10 @@ impl Matching {
             expires: cluster.live().next().is_none().then_some(now + REMEMBERED_SECONDS),
             joined: joined.filter_map(|(handle, root, _)| Some(((*handle).clone(), root.epoch?))).collect(),
             // Whoever took a key over sees to everything that was committed before, and to nothing that comes after.
-            settling: in_hand.clone(),
+            settling: work.in_hand.clone(),
             chunked: with_cluster.iter().filter(|(_, root, _)| root.chunked).map(|(h, _, _)| (*h).clone()).collect(),
         };
+        self.in_time(work)?;
         records::commit(&self.store.records, commit).await?;
         Ok(if is_all { Committed::Done { cluster, epoch: Some(epoch), before } } else { Committed::Joined })
     }
@@ -736,15 +795,15 @@ impl Matching {
     }
 
     /// Step 8.
-    async fn delete_obsolete(&self, arrived: impl Iterator<Item = &Arrived>, in_hand: &InHand) -> Result<(), Failure> {
+    async fn delete_obsolete(&self, arrived: impl Iterator<Item = &Arrived>, work: &Work) -> Result<(), Failure> {
         let entries: Vec<(&String, &Arrived)> =
             arrived.flat_map(|one| one.record.obsolete.iter().map(move |key| (key, one))).collect();
         let deletes = entries.iter().map(|(key, one)| records::unfile(&self.store.records, key, &one.handle, one.rev));
         tasks::all(AT_ONCE, deletes.collect()).await?;
         let keys: BTreeSet<&String> = entries.iter().map(|(key, _)| *key).collect();
         for (key, mark) in records::marks(&self.store.records, keys).await? {
-            if !in_hand.contains_key(&key) && (mark == Mark::Settling || !self.is_saturated(&key).await?) {
-                self.reconsider(&key, &BTreeSet::new(), in_hand).await?;
+            if !work.in_hand.contains_key(&key) && (mark == Mark::Settling || !self.is_saturated(&key).await?) {
+                self.reconsider(&key, &BTreeSet::new(), work).await?;
             }
         }
         Ok(())

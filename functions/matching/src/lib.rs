@@ -16,6 +16,8 @@ mod cluster;
 
 mod view;
 
+mod tickets;
+
 mod rebuild;
 
 pub use rebuild::Rebuilt;
@@ -23,6 +25,7 @@ pub use rebuild::Rebuilt;
 pub use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent};
 
 use aws_lambda_events::sqs::BatchItemFailure;
+use converge::Work;
 use fc_linkage::Model;
 use fc_model::{Change, Content, PersonId, RecordHandle, StaffId};
 use fc_sources::{Definitions, FeedKind};
@@ -105,6 +108,9 @@ pub enum Failure {
     /// The part is gone although its load waits for it.
     #[error("the part is missing from staging")]
     Missing,
+    /// The work took longer than a worker may take: others take it for dead.
+    #[error("the work took too long, and was broken off")]
+    Late,
     /// A table, bucket or queue failed.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -133,7 +139,10 @@ impl Matching {
 
     /// Handles one message body.
     async fn message(&self, body: &str) -> Result<(), Failure> {
-        let ToMatching::Part(part) = serde_json::from_str(body).map_err(|_| Failure::Message)?;
+        let part = match serde_json::from_str(body).map_err(|_| Failure::Message)? {
+            ToMatching::Part(part) => part,
+            ToMatching::Sweep {} => return self.sweep().await,
+        };
         let report = self.apply_part(&part).await?;
         let (source, feed, load) = (&part.name.source, &part.name.feed, &part.load);
         tracing::info!(%source, %feed, %load, part = part.number, records = report.changed, "part applied");
@@ -184,7 +193,7 @@ impl Matching {
             by_record.entry(change.handle.clone()).or_default().push(change);
         }
         let arrived = self.put_records(by_record, &mut report).await?;
-        report += self.converge(arrived, &BTreeMap::new()).await?;
+        report += self.converge(arrived, &Work::begun(self.now())).await?;
         Ok(report)
     }
 

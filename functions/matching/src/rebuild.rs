@@ -6,7 +6,11 @@
 //! any number of workers may go on meanwhile, and a run that breaks off is simply run again. What is the same is not
 //! written. Three read units at most for a record that stays as it is; one that does not costs what a change costs.
 
-use crate::{Failure, Matching, converge::Arrived, record, tasks};
+use crate::{
+    Failure, Matching,
+    converge::{Arrived, Work},
+    record, tasks,
+};
 use fc_linkage::{Decision, Standard, Subject, Verdict, Weight, link};
 use fc_model::{RecordHandle, RecordId, SourceId};
 use fc_store::records::{self, Stored};
@@ -77,7 +81,7 @@ impl Matching {
             let read = records::read(&self.store.records, some, self.now()).await?;
             let bumps = read.into_iter().map(|(handle, stored)| self.look_again(handle, stored)).collect();
             let arrived: Vec<Arrived> = tasks::all(AT_ONCE, bumps).await?.into_iter().flatten().collect();
-            rebuilt.people += self.converge(arrived, &BTreeMap::new()).await?.projected;
+            rebuilt.people += self.converge(arrived, &Work::begun(self.now())).await?.projected;
             rebuilt.done += some.len() as u64;
             progress(rebuilt);
         }

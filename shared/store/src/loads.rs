@@ -326,12 +326,14 @@ impl Feed {
     }
 }
 
-/// Message to the matching queue, as `{"part": ...}`.
+/// Message to the matching queue, as `{"part": ...}` or `{"sweep": {}}`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum ToMatching {
     /// Apply a part.
     Part(Part),
+    /// Finish what workers left that died. Sent by ingest's own sweep.
+    Sweep {},
 }
 
 /// A pointer to a staged part: NDJSON of [`fc_model::Change`].

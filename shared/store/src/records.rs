@@ -7,6 +7,7 @@
 //! | `KEY#<hash>` / `!` | nothing: the key is known to be saturated; or that this is being settled | grows |
 //! | `HEAD#<handle>` / `HEAD` | the cluster a record started, or where it went | the cluster's epoch |
 //! | `HEAD#<handle>` / `CHUNK#<name>#<n>` | a piece of a cluster too large for one item | 0 |
+//! | `WORK` / `<second>#<name>` | [`Errand`]: what a worker is about, until it has seen it through | 1 |
 //! | `FACT#<handle>` / `NEVER` | handles of records that must never be linked with this one | grows |
 //! | `FACT#<handle>`, `FACT#<identifier hash>` / `RESTRICT` | which records restrict this one, or all of this identifier | grows |
 //!
@@ -23,6 +24,13 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 /// How long what was deleted is remembered: longer than the longest redrive of a queue (14 days), so that a message that
 /// comes late cannot bring it back.
 pub const REMEMBERED_SECONDS: i64 = 30 * 24 * 60 * 60;
+
+/// How long a worker may go on committing: the longest a Lambda function can run.
+pub const WORK_SECONDS: i64 = 15 * 60;
+
+/// After this long whoever opened a ticket has ended, well or not: its time, a call that it was waiting for, and what
+/// clocks differ.
+pub const LEFT_AFTER_SECONDS: i64 = 60 * 60;
 
 /// Largest text kept in one head or chunk: an item may have 400 KB, and what else it holds is small.
 const LARGEST_TEXT: usize = 300 * 1024;
@@ -436,6 +444,67 @@ pub async fn settled(table: &Table, hash: &str, rev: u64, is_saturated: bool) ->
         Err(StoreError::Conflict) => Ok(false),
         Err(error) => Err(error),
     }
+}
+
+/// What a worker is about: its records and their clusters, and keys that it settles.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Errand {
+    /// Records.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub records: BTreeSet<RecordHandle>,
+    /// Hashes of blocking keys.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub keys: BTreeSet<String>,
+}
+
+impl Errand {
+    /// To see to records.
+    pub fn of_records(records: impl IntoIterator<Item = RecordHandle>) -> Self {
+        Self { records: records.into_iter().collect(), keys: BTreeSet::new() }
+    }
+
+    /// To settle a key.
+    #[must_use]
+    pub fn of_key(key: &str) -> Self {
+        Self { records: BTreeSet::new(), keys: BTreeSet::from([key.to_owned()]) }
+    }
+}
+
+/// A ticket that is open: an [`Errand`] that somebody is on, or died over.
+#[derive(Debug)]
+pub struct Ticket(Key);
+
+/// The partition of tickets. One for all: ten workers write two a part, and those of an hour ago are few.
+const WORK: &str = "WORK";
+
+/// Writes down what a worker is about: before its first commit. `name` is one that no other ticket has.
+///
+/// # Errors
+/// When the table cannot be written.
+pub async fn open_ticket(table: &Table, name: &str, errand: &Errand, now_seconds: i64) -> Result<Ticket, StoreError> {
+    // Sorted by age.
+    let key = Key::new(WORK, format!("{now_seconds:020}#{name}"));
+    table.put(&Item::json(key.clone(), 1, errand)?, Guard::None).await?;
+    Ok(Ticket(key))
+}
+
+/// The worker has seen it through: everything it committed is projected.
+///
+/// # Errors
+/// When the table cannot be written.
+pub async fn close_ticket(table: &Table, ticket: &Ticket) -> Result<(), StoreError> {
+    table.delete(&ticket.0, Guard::None).await
+}
+
+/// Tickets opened before a second, the oldest first; at most `most`.
+///
+/// # Errors
+/// When the table cannot be read.
+pub async fn left_tickets(table: &Table, before_seconds: i64, most: u32) -> Result<Vec<(Ticket, Errand)>, StoreError> {
+    let page = table.query(&Query::of(WORK).consistent().limit(most)).await?;
+    let until = format!("{before_seconds:020}");
+    let old = page.items.into_iter().filter(|item| item.key.sk < until);
+    old.map(|item| Ok((Ticket(item.key.clone()), item.read()?))).collect()
 }
 
 /// A cluster's head, or where it went.

@@ -87,6 +87,7 @@ impl Outcome {
     fn read_records(&mut self, memory: &Memory, now: Timestamp) -> Result<(), String> {
         let mut filed: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
         let mut listed: Vec<(String, String)> = Vec::new();
+        let mut settling = 0;
         for item in memory.table("records").all() {
             let (kind, of) = item.key.pk.split_once('#').unwrap_or_default();
             match kind {
@@ -112,8 +113,8 @@ impl Outcome {
                         self.records.insert(of.to_owned(), format!("{fragments} {restricted}"));
                     }
                 }
-                // A mark is a hint: whoever reads the key looks whether it is right.
-                "KEY" if item.key.sk == "!" => {}
+                // A mark is a hint: whoever reads the key looks whether it is right. But nobody settles it any more.
+                "KEY" if item.key.sk == "!" => settling += usize::from(!item.data.is_empty()),
                 "KEY" => drop(filed.entry(of.to_owned()).or_default().insert(item.key.sk.clone())),
                 "HEAD" => {
                     let members = json(&item)?["root"]["m"].as_array().cloned().unwrap_or_default();
@@ -133,6 +134,9 @@ impl Outcome {
                 }
                 _ => {}
             }
+        }
+        if settling > 0 {
+            self.complaints.push(format!("{settling} blocking keys are marked as being settled, and nobody is at it"));
         }
         let missing = listed.iter().filter(|(key, handle)| !filed.get(key).is_some_and(|of| of.contains(handle)));
         let missing = missing.count();

@@ -299,6 +299,18 @@ impl World {
         ingest + no_ingest + matching + no_matching
     }
 
+    /// Tickets of workers that are at it, or died.
+    fn tickets(&self) -> usize {
+        self.memory.table("records").all().iter().filter(|item| item.key.pk == "WORK").count()
+    }
+
+    fn sweep(&self) {
+        if let Ok(body) = (ToIngest::Sweep {}).body() {
+            self.ingest.push(body, self.storm.time.now());
+            self.ingest.came.notify_waiters();
+        }
+    }
+
     /// All nights, one after the other, and then the calm.
     async fn nights(&self, council: &Council, weather: Weather) -> Vec<String> {
         let mut complaints = Vec::new();
@@ -325,14 +337,18 @@ impl World {
         self.storm.calm();
         // What is delayed still comes, and what is dead is sent again.
         for _ in 0..LONGEST {
-            if self.left() == 0 {
+            if self.left() == 0 && self.tickets() == 0 {
                 break;
             }
             self.ingest.redrive();
             self.matching.redrive();
+            self.sweep();
             self.storm.time.wait(SWEEP_EVERY).await;
         }
         self.settle(&store, &dropped, &mut complaints, council.nights.len()).await;
+        if self.tickets() > 0 {
+            complaints.push(format!("{} tickets are left: nobody finished what they name", self.tickets()));
+        }
         if self.left() > 0 {
             complaints.push(format!("{} messages are left in the queues or among the dead letters", self.left()));
         }
@@ -355,11 +371,8 @@ impl World {
                 self.ingest.redrive();
                 self.matching.redrive();
             }
-            if sweep > 0
-                && let Ok(body) = (ToIngest::Sweep {}).body()
-            {
-                self.ingest.push(body, self.storm.time.now());
-                self.ingest.came.notify_waiters();
+            if sweep > 0 {
+                self.sweep();
             }
         }
         complaints.push(format!("night {night} did not end"));

@@ -131,7 +131,7 @@ fn check_run(function: &str, run: &Run) {
 
 /// What each sample event comes to: the status of an HTTP answer, or how many messages go back to the queue.
 const EXPECTED: [(&str, &[(&str, u64)]); 5] = [
-    ("matching", &[("malformed-among-parts", 2), ("part", 0), ("parts", 0), ("unknown-message", 1)]),
+    ("matching", &[("malformed-among-parts", 2), ("part", 0), ("parts", 0), ("sweep", 0), ("unknown-message", 1)]),
     (
         "search",
         &[

@@ -60,8 +60,10 @@ async fn staged(town: &Town) -> Vec<String> {
 }
 
 fn part_of(body: &str) -> Part {
-    let ToMatching::Part(part) = serde_json::from_str(body).unwrap();
-    part
+    match serde_json::from_str(body).unwrap() {
+        ToMatching::Part(part) => part,
+        ToMatching::Sweep {} => panic!("no part"),
+    }
 }
 
 /// The dead letters of a queue that are kept.
