@@ -33,6 +33,10 @@ pub(crate) struct Beside {
     pub(crate) one_source: bool,
     /// Both have phones or e-mails, none in common.
     pub(crate) other_contacts: bool,
+    /// Both have pupil numbers, a temporary one among them, that are not the same.
+    pub(crate) other_pupil: bool,
+    /// Their first names, without what they are called besides, are not the same forename.
+    pub(crate) called_alike_only: bool,
 }
 
 impl Proof {
@@ -40,7 +44,9 @@ impl Proof {
     pub(crate) fn of(levels: &[Level; FIELDS], beside: Beside) -> Self {
         let is = |field: Field, wanted: &[Level]| wanted.contains(&levels[field as usize]);
         let number = |wanted: &[Level]| is(Field::NhsNumber, wanted) || is(Field::Upn, wanted);
-        let identified = beside.identified || number(&[Level::Same]);
+        // One source that gives a number to a boy and a girl has written one's on both.
+        let two_sexes = beside.one_source && is(Field::Sex, &[Level::Differ]);
+        let identified = beside.identified || number(&[Level::Same]) && !two_sexes;
         let name_alone = is(Field::Birth, &[Level::Missing, Level::Shared, Level::Partial, Level::FirstOfJanuary])
             && is(Field::Address, &[Level::Missing, Level::Postcode, Level::Differ])
             && !is(Field::Contact, &[Level::Same]);
@@ -48,12 +54,19 @@ impl Proof {
         // their mother's. More agreement must not weigh less, so this asks for no birth date.
         let other_forename = is(Field::Forename, &[Level::Initial, Level::Shared, Level::Missing])
             || is(Field::Forename, &[Level::Nickname]) && !is(Field::Contact, &[Level::Same]);
-        let told_apart = is(Field::Sex, &[Level::Differ]) || beside.other_contacts || other_forename;
+        // A son has his father's name for his second, a girl her brother's initial, and a twin is called by either.
+        let named_after = is(Field::Forename, &[Level::Shared]) && !is(Field::Contact, &[Level::Same])
+            || is(Field::Forename, &[Level::Initial]) && is(Field::Sex, &[Level::Differ]);
+        let told_apart = is(Field::Sex, &[Level::Differ])
+            || beside.other_contacts
+            || beside.other_pupil
+            || beside.called_alike_only
+            || other_forename;
         if number(&[Level::Close, Level::Differ]) {
             Self::Denied
         } else if identified {
             Self::Weighed
-        } else if is(Field::Forename, &[Level::Differ]) || is(Field::Birth, &[Level::Differ]) {
+        } else if is(Field::Forename, &[Level::Differ]) || is(Field::Birth, &[Level::Differ]) || named_after {
             Self::Relatives
         } else if name_alone {
             Self::NameAlone

@@ -179,6 +179,12 @@ fn names<'a>(model: &Model, a: &'a Standard, b: &'a Standard) -> (Level, Level, 
     })
 }
 
+/// Whether two records agree in a forename only by what one of them is called besides: a twin may have that very name.
+pub(crate) fn called_alike_only(a: &Standard, b: &Standard) -> bool {
+    let first = a.names.first().zip(b.names.first()).map(|(a, b)| name_levels(a, b).0);
+    (a.names.len() > 1 || b.names.len() > 1) && matches!(first, Some(Level::Shared | Level::Initial | Level::Differ))
+}
+
 fn name_levels(a: &StandardName, b: &StandardName) -> (Level, Level) {
     let (forename, surname) = (forenames(&a.forenames, &b.forenames), surnames(&a.surnames, &b.surnames));
     if forename == Level::Differ && surname == Level::Differ && swapped(a, b) {

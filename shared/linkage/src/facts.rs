@@ -72,7 +72,9 @@ impl Facts {
         let permanent = upns.filter(|(a, b)| !a.is_temporary() && !b.is_temporary());
         let identifiers = [both, permanent.map(|(a, b)| (a.as_str(), b.as_str()))];
         let surname = self.surnames.iter().any(|surname| other.surnames.contains(surname));
-        let alike = birth == Some(Level::Same) && surname && matches!(forename, Level::Same | Level::Nickname);
+        // A name that somebody is only called by may be a twin's own: the first forenames have to agree.
+        let first = self.forenames.first().zip(other.forenames.first()).map(|(a, b)| forename_tokens(a, b));
+        let alike = birth == Some(Level::Same) && surname && matches!(first, Some(Level::Same | Level::Nickname));
         let one_source = self.source.is_some() && self.source == other.source;
         let mut shared = false;
         let mut wrong = false;

@@ -3,7 +3,7 @@
 use crate::{
     Comparison, Curve, Field, FieldEvidence, InvalidModel, Level, ModelFile, Proof, Standard, Subject,
     calibration::Beside,
-    compare::{ALL_FIELDS, Agreement, FIELDS, agreement},
+    compare::{ALL_FIELDS, Agreement, FIELDS, agreement, called_alike_only},
     facts::{Clash, Facts},
     rows::{Rows, Shares},
 };
@@ -231,9 +231,12 @@ impl Model {
         // log2 of 1 / ((1 - share) / odds against strangers + share / odds against family).
         let mixture = -((1.0 - self.family_share) * (-strangers).exp2() + self.family_share * (-family).exp2()).log2();
         let identified = a.identifiers().any(|one| b.identifiers().any(|other| one == other));
+        let one_source = self.several_sources && a.source.is_some() && a.source == b.source;
         let beside = Beside {
             identified,
-            one_source: self.several_sources && a.source.is_some() && a.source == b.source,
+            one_source,
+            other_pupil: a.upn.is_some() && b.upn.is_some() && a.upn != b.upn,
+            called_alike_only: one_source && called_alike_only(a, b),
             other_contacts: levels[Field::Contact as usize] != Level::Same
                 && !a.contacts.is_empty()
                 && !b.contacts.is_empty(),

@@ -87,6 +87,43 @@ fn twins_whose_pupil_numbers_follow_one_another_are_not_one_child_with_a_mistype
 }
 
 #[test]
+fn a_twin_called_by_his_brother_s_name_is_not_his_brother() {
+    let minh = Details {
+        names: vec![Name::current(["Minh", "Rodel"], "Okafor"), Name::current(["Rodel"], "Okafor")],
+        nhs_number: Some(nhs(1)),
+        ..twin("Minh")
+    };
+    let numbered = Details { nhs_number: Some(nhs(2)), ..twin("Rodel") };
+    let rodel = || twin("Rodel");
+    let all = [("children", minh.clone()), ("children", rodel()), ("housing", rodel()), ("housing", numbered.clone())];
+    let people = told(&all).people;
+    assert!(people[0] != people[1] && people[0] != people[2], "{people:?}");
+    // His brother's record in another source comes to his brother.
+    let people = told(&[("children", minh), ("children", numbered.clone()), ("schools", numbered)]).people;
+    assert_eq!(people, [0, 1, 1]);
+}
+
+#[test]
+fn two_pupil_numbers_in_one_source_are_two_children_though_one_is_temporary() {
+    let linked = told(&[("schools", pupil("Bianca", "N99920321842C")), ("schools", pupil("Bianca", "C999203218423"))]);
+    assert_eq!(linked.people, [0, 1]);
+}
+
+#[test]
+fn one_source_s_one_number_for_a_boy_and_a_girl_is_one_s_on_both() {
+    let of = |forename, sex| Details { nhs_number: Some(nhs(1)), sex: Some(sex), ..twin(forename) };
+    assert_eq!(told(&[("housing", of("Afia", Sex::Female)), ("housing", of("A", Sex::Male))]).people, [0, 1]);
+}
+
+#[test]
+fn a_name_in_common_that_is_one_s_second_is_not_enough_nor_an_initial_of_a_boy_and_a_girl() {
+    let conor = with_middle("Patrick", "Conor");
+    assert_eq!(told(&[("police", conor), ("schools", with_middle("Diarmuid", "Patrick"))]).people, [0, 1]);
+    let of = |forename, sex| Details { sex: Some(sex), ..twin(forename) };
+    assert_eq!(told(&[("housing", of("Willow", Sex::Female)), ("schools", of("W", Sex::Male))]).people, [0, 1]);
+}
+
+#[test]
 fn numbers_that_differ_in_a_digit_or_two_are_still_two_numbers() {
     let near = |seed| Details { nhs_number: Some(nhs(seed)), ..twin("Amara") };
     let mistyped = Details { nhs_number: fc_model::NhsNumber::parse("9434765919").ok(), ..twin("Amara") };
