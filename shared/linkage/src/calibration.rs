@@ -54,9 +54,6 @@ impl Proof {
         // their mother's. More agreement must not weigh less, so this asks for no birth date.
         let other_forename = is(Field::Forename, &[Level::Initial, Level::Shared, Level::Missing])
             || is(Field::Forename, &[Level::Nickname]) && !is(Field::Contact, &[Level::Same]);
-        // A son has his father's name for his second, a girl her brother's initial, and a twin is called by either.
-        let named_after = is(Field::Forename, &[Level::Shared]) && !is(Field::Contact, &[Level::Same])
-            || is(Field::Forename, &[Level::Initial]) && is(Field::Sex, &[Level::Differ]);
         let told_apart = is(Field::Sex, &[Level::Differ])
             || beside.other_contacts
             || beside.other_pupil
@@ -66,7 +63,7 @@ impl Proof {
             Self::Denied
         } else if identified {
             Self::Weighed
-        } else if is(Field::Forename, &[Level::Differ]) || is(Field::Birth, &[Level::Differ]) || named_after {
+        } else if is(Field::Forename, &[Level::Differ]) || is(Field::Birth, &[Level::Differ]) {
             Self::Relatives
         } else if name_alone {
             Self::NameAlone

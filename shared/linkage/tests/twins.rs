@@ -116,14 +116,6 @@ fn one_source_s_one_number_for_a_boy_and_a_girl_is_one_s_on_both() {
 }
 
 #[test]
-fn a_name_in_common_that_is_one_s_second_is_not_enough_nor_an_initial_of_a_boy_and_a_girl() {
-    let conor = with_middle("Patrick", "Conor");
-    assert_eq!(told(&[("police", conor), ("schools", with_middle("Diarmuid", "Patrick"))]).people, [0, 1]);
-    let of = |forename, sex| Details { sex: Some(sex), ..twin(forename) };
-    assert_eq!(told(&[("housing", of("Willow", Sex::Female)), ("schools", of("W", Sex::Male))]).people, [0, 1]);
-}
-
-#[test]
 fn numbers_that_differ_in_a_digit_or_two_are_still_two_numbers() {
     let near = |seed| Details { nhs_number: Some(nhs(seed)), ..twin("Amara") };
     let mistyped = Details { nhs_number: fc_model::NhsNumber::parse("9434765919").ok(), ..twin("Amara") };
