@@ -249,9 +249,10 @@ def prebuilt():
         with zipfile.ZipFile(place / f"{function}.zip", "w", zipfile.ZIP_DEFLATED, compresslevel=1) as file:
             file.write(stripped, "bootstrap")
         stripped.unlink()
-        sums.append(f"{hashlib.sha256((place / f'{function}.zip').read_bytes()).hexdigest()}  {function}.zip\n")
-    (place / "SHA256SUMS").write_text("".join(sums))
+        sums.append(f"{function}.zip")
     shutil.copy(ROOT / "target/release/family-context", place)
+    sums.append("family-context")
+    (place / "SHA256SUMS").write_text("".join(f"{hashlib.sha256((place / name).read_bytes()).hexdigest()}  {name}\n" for name in sums))
     return place
 
 
@@ -374,6 +375,14 @@ class Checks:
             with open(f"{folder}/web.zip", "ab") as file:
                 file.write(b"x")
             self.stops("--prebuilt", folder, "--yes", "Emulated=true", saying="not what SHA256SUMS says")
+
+    def nothing_of_a_changed_release_is_run(self):
+        with tempfile.TemporaryDirectory() as folder:
+            shutil.copytree(PLACE / "prebuilt", folder, dirs_exist_ok=True)
+            ran = Path(folder) / "ran"
+            (Path(folder) / "family-context").write_text(f"#!/bin/sh\ntouch {ran}\n")
+            self.stops("--prebuilt", folder, "--yes", "Emulated=true", saying="not what SHA256SUMS says")
+            assert not ran.exists(), "a program was run that is not the release's"
 
     def functions_for_another_machine_are_refused(self):
         machine = os.uname().machine

@@ -1022,6 +1022,38 @@ async fn when_the_last_part_is_applied_ingest_is_told_and_a_repeat_harms_nothing
 }
 
 #[tokio::test]
+async fn what_a_worker_left_whose_message_another_ended_is_finished_by_the_sweep() {
+    let first = tonight(family());
+    let moved = maya()[1].clone().at("4 Quay", "SK8 8AA").tonight();
+    let whole = Council::new().await;
+    whole.apply(first.clone()).await;
+    whole.apply([moved.clone()]).await;
+    let expected = whole.everything().await;
+    let tickets =
+        async |council: &Council| council.records().await.into_iter().filter(|(pk, _, _)| pk == "WORK").count();
+    let mut finished = 0;
+    for writes in 1.. {
+        let council = Council::new().await;
+        council.apply(first.clone()).await;
+        assert_eq!(tickets(&council).await, 0, "a worker that is done leaves none");
+        let is_over = !died(&council.worker_that_dies_after(writes).apply(vec![moved.clone()]).await);
+        if tickets(&council).await > 0 {
+            assert!(batch(&council, "matching-sweep.json").await.is_empty());
+            assert_eq!(tickets(&council).await, 1, "its worker may be at it still");
+            council.wait_days(1);
+            assert!(batch(&council, "matching-sweep.json").await.is_empty());
+            assert_eq!(tickets(&council).await, 0);
+            assert!(council.everything().await == expected, "after a crash behind write {writes}");
+            finished += 1;
+        }
+        if is_over {
+            assert!(finished > 3, "{finished} of {writes}");
+            break;
+        }
+    }
+}
+
+#[tokio::test]
 async fn a_message_that_cannot_be_read_fails_alone() {
     let council = Council::with_parts(&[tonight(maya())]).await;
     assert_eq!(
