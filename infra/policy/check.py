@@ -299,6 +299,11 @@ def check_data(found):
         problem("ArchiveBucket deletes by rule")
     if not buckets["ArchiveBucket"]["Properties"].get("ObjectLockEnabled"):
         problem("ArchiveBucket is not write-once")
+    if not any(s["Effect"] == "Deny" and s["Action"] == "s3:BypassGovernanceRetention" for s in found["ArchiveBucketPolicy"]["Properties"]["PolicyDocument"]["Statement"]):
+        problem("ArchiveBucket's lock can be bypassed")
+    [sessions] = [s for s in found["SearchRole"]["Properties"]["Policies"][0]["PolicyDocument"]["Statement"] if s["Sid"] == "Sessions"]
+    if sessions.get("Condition") != {"ForAllValues:StringLike": {"dynamodb:LeadingKeys": ["SEARCH#*"]}}:
+        problem("SearchRole can make a session of the page for anybody")
     for name in ("ExtractsBucket", "StagingBucket"):
         if not any("ExpirationInDays" in rule and "NoncurrentVersionExpiration" in rule for rule in rules(name)):
             problem(f"{name} keeps raw data for ever, in its older versions at least")
