@@ -16,7 +16,7 @@ pub(crate) struct Live {
     /// What resolving needs of it.
     #[serde(rename = "f")]
     pub(crate) facts: Facts,
-    /// Records it must never be linked with.
+    /// Records of other people: it is never linked with them.
     #[serde(rename = "n", default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) never: Vec<RecordHandle>,
     /// How far its own source restricts it.

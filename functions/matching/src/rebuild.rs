@@ -94,9 +94,9 @@ impl Matching {
         let details = record::details(&self.definitions, &record)?;
         let standard = Standard::of(&record.id.source, &details);
         let is_filed_so = record.keys == self.keys_of(&standard);
-        let never = record.never;
+        let never = record::others(&self.store.key, &record, &details);
         Some(Known {
-            subject: Subject { record: by_handle(&handle)?, standard, never_link: Vec::new() },
+            subject: Subject { record: by_handle(&handle)?, standard, others: Vec::new() },
             handle,
             rev: stored.rev,
             never,

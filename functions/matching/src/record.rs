@@ -58,6 +58,13 @@ pub(crate) fn never_links(key: &HandleKey, record: &Record) -> BTreeSet<RecordHa
         .collect()
 }
 
+/// The records that are other people, whatever the evidence: those it must never be linked with, and those that its source
+/// relates it to. That it relates them no more undoes the latter.
+pub(crate) fn others(key: &HandleKey, record: &Record, details: &Details) -> BTreeSet<RecordHandle> {
+    let related = details.others().map(|id| RecordId::new(record.id.source.clone(), id)).filter(|id| *id != record.id);
+    related.map(|id| key.record(&id)).chain(record.never.iter().cloned()).collect()
+}
+
 /// How far a record is restricted from now on. `was` is what its source restricted it to so far, and `is_living` whether
 /// it was here to the last. A source lifts what it said by saying outright, of a record that never left it, that the
 /// person is not protected, or less so. That it says nothing lifts nothing, and neither does leaving and coming back.

@@ -16,17 +16,19 @@ pub struct Subject {
     pub record: RecordId,
     /// Its details, standardised.
     pub standard: Standard,
-    /// Records that its source says are never the same person.
-    pub never_link: Vec<RecordId>,
+    /// Records that its source says are other people: [`Details::others`].
+    pub others: Vec<RecordId>,
 }
 
 impl Subject {
     /// A record by its details.
     #[must_use]
     pub fn of(record: RecordId, details: &Details) -> Self {
-        let never_link =
-            details.never_link.iter().map(|id| RecordId::new(record.source.clone(), id.as_str())).collect();
-        Self { standard: Standard::of(&record.source, details), record, never_link }
+        let id = |id| RecordId::new(record.source.clone(), id);
+        let mut others: Vec<RecordId> = details.others().map(id).filter(|other| *other != record).collect();
+        others.sort();
+        others.dedup();
+        Self { standard: Standard::of(&record.source, details), record, others }
     }
 }
 
@@ -289,14 +291,13 @@ fn hashed(key: &str) -> u64 {
     hasher.finish()
 }
 
-/// Decisions by index of record: the stewards', and the never-links that sources state.
+/// Decisions by index of record: the stewards', and whom sources know to be two people.
 fn all_decisions(records: &[Subject], decisions: &[Decision<RecordId>]) -> Vec<Decision<usize>> {
-    let stated = records.iter().any(|subject| !subject.never_link.is_empty());
+    let stated = records.iter().any(|subject| !subject.others.is_empty());
     if !stated && decisions.is_empty() {
         return Vec::new();
     }
-    // Few records are named; only those are looked for.
-    let named = records.iter().flat_map(|subject| subject.never_link.iter());
+    let named = records.iter().flat_map(|subject| subject.others.iter());
     let named = named.chain(decisions.iter().flat_map(|decision| [&decision.a, &decision.b]));
     let mut index: HashMap<&RecordId, Option<usize>> = named.map(|record| (record, None)).collect();
     for (at, subject) in records.iter().enumerate() {
@@ -306,7 +307,7 @@ fn all_decisions(records: &[Subject], decisions: &[Decision<RecordId>]) -> Vec<D
     }
     let index = |record: &RecordId| index.get(record).copied().flatten();
     let of_sources = records.iter().enumerate().flat_map(|(a, subject)| {
-        let known = subject.never_link.iter().filter_map(&index);
+        let known = subject.others.iter().filter_map(&index);
         known.map(move |b| Decision { a, b, verdict: Verdict::NeverLink })
     });
     let of_stewards = decisions.iter().filter_map(|decision| {

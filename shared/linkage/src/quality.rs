@@ -210,8 +210,8 @@ impl fmt::Display for Quality {
 pub struct NeverMerged {
     /// Of two people of one family, born on the same day.
     pub twins: u64,
-    /// Of two people of whom a source says that they are never to be linked.
-    pub never_link: u64,
+    /// Of two people of whom a source says that they are two.
+    pub others: u64,
     /// With two different valid NHS numbers.
     pub numbers: u64,
 }
@@ -223,8 +223,8 @@ impl NeverMerged {
         let mut count = Self::default();
         for (a, b) in pairs(people) {
             let (one, other) = (&records[a], &records[b]);
-            let says = |x: &Subject, y: &Subject| x.never_link.contains(&y.record);
-            count.never_link += u64::from(says(one, other) || says(other, one));
+            let says = |x: &Subject, y: &Subject| x.others.contains(&y.record);
+            count.others += u64::from(says(one, other) || says(other, one));
             let (one, other) = (&one.standard, &other.standard);
             let numbers = one.nhs_number.as_ref().zip(other.nhs_number.as_ref());
             count.numbers += u64::from(numbers.is_some_and(|(x, y)| x != y));
@@ -241,7 +241,7 @@ impl fmt::Display for NeverMerged {
         writeln!(
             f,
             "merged though they must never be: {} pairs of twins, {} that a source forbids, {} with different NHS numbers",
-            self.twins, self.never_link, self.numbers
+            self.twins, self.others, self.numbers
         )
     }
 }

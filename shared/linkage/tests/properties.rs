@@ -5,7 +5,7 @@
 mod people;
 
 use fc_linkage::{Band, Decision, Edge, Field, Level, Member, Refusal, Verdict, Weight, explain, resolve};
-use fc_model::{BirthDate, Details, Name, Phone, RecordId, Sex, Upn};
+use fc_model::{BirthDate, Details, Name, Phone, RecordId, Relationship, Sex, Upn};
 use people::{birth, held_by, home, linked, model, nhs, okafor, people, record, standard};
 use proptest::prelude::*;
 
@@ -90,6 +90,27 @@ fn an_adopted_child_s_two_identities_are_never_linked() {
     let records = [(held_by("housing", 0), new), (held_by("housing", 1), old.clone()), (held_by("schools", 2), old)];
     let apart = linked(&records, &[]).people;
     assert_ne!(apart[0], apart[1]);
+}
+
+#[test]
+fn who_is_related_to_somebody_is_somebody_else() {
+    let twin = |related: &str, unlisted| Relationship {
+        related: related.to_owned(),
+        words: "Twin".to_owned(),
+        from: None,
+        to: None,
+        unlisted,
+    };
+    let child = Details { nhs_number: Some(nhs(1)), ..okafor("Amara", "2015-03-02") };
+    let people = |relationship: Option<Relationship>| {
+        let told = Details { relationships: relationship.into_iter().collect(), ..child.clone() };
+        let records = [(held_by("housing", 0), told), (held_by("housing", 1), child.clone())];
+        linked(&records, &[]).people
+    };
+    assert_eq!(people(None), [0, 0]);
+    assert_eq!(people(Some(twin("H1", false))), [0, 1]);
+    assert_eq!(people(Some(twin("H0", false))), [0, 0], "to itself");
+    assert_eq!(people(Some(twin("H1", true))), [0, 0], "in words that may say anything");
 }
 
 #[test]

@@ -49,6 +49,10 @@ pub struct Relationship {
     /// Last day, when ended.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub to: Option<Date>,
+    /// Whether the source's definition does not list the words. They may say anything then, also that the two records are
+    /// one person's.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub unlisted: bool,
 }
 
 /// Whom to ring: the lead practitioner, or the team when nobody is named.
@@ -184,6 +188,13 @@ pub struct Details {
 }
 
 impl Details {
+    /// Record ids of the same source that are other people, as it says itself: those never to be linked with this one, and
+    /// those related to it, for nobody is their own twin.
+    pub fn others(&self) -> impl Iterator<Item = &str> {
+        let related = self.relationships.iter().filter(|relationship| !relationship.unlisted);
+        self.never_link.iter().map(String::as_str).chain(related.map(|relationship| relationship.related.as_str()))
+    }
+
     /// Adds what another feed of the same source says about the same person. Single values keep the first that is
     /// known, so merge in the definition's feed order; lists append what is new; the strictest protection counts.
     pub fn merge(&mut self, other: Self) {

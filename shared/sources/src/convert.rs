@@ -761,8 +761,9 @@ impl Cells<'_> {
             self.problem(Field::Relationship, Reason::NoInverse);
         }
         let unsaid = || "Related, not stated how".to_owned();
+        let unlisted = inverse.is_none();
         let side = |related: &str, words: String| {
-            let relationship = Relationship { related: related.to_owned(), words, from, to };
+            let relationship = Relationship { related: related.to_owned(), words, from, to, unlisted };
             Entry::Present(Content::Person(Box::new(Details {
                 relationships: vec![relationship],
                 as_of,

@@ -272,6 +272,8 @@ fn a_mother_has_her_child_and_the_child_has_the_mother() {
         .collect();
     assert_eq!(told[..2], [("P1", "P2", "Mother"), ("P2", "P1", "Child")]);
     assert_eq!(told[2], ("P1", "P3", "Godmother"));
+    let unlisted: Vec<bool> = found.iter().map(|(_, details)| details.relationships[0].unlisted).collect();
+    assert_eq!(unlisted[..4], [false, false, true, true]);
     let report = report(&feed, file);
     assert_eq!(report.rejected_rows[0].reason, Reason::NobodyRelated);
     assert!(report.blanked.iter().any(|blanked| blanked.reason == Reason::NoInverse));

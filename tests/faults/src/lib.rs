@@ -6,7 +6,8 @@
 //! messages come twice, late and in another order; clocks differ. When the storm is over, everything must be as if one
 //! worker had read the same files in their order.
 //!
-//! [`council`] makes what is dropped; [`storm`] says what goes wrong; [`simulation`] runs both; [`outcome`] compares.
+//! [`council`] makes what is dropped; [`storm`] says what goes wrong; [`simulation`] runs both; [`outcome`] compares. What
+//! must hold between two given calls, and storms meet too seldom, is played on a [`stage`].
 
 pub mod dice;
 
@@ -25,6 +26,8 @@ pub mod faulty;
 pub mod simulation;
 
 pub mod outcome;
+
+pub mod stage;
 
 use fc_sources::Definitions;
 use simulation::{Run, Weather, run};

@@ -80,7 +80,7 @@ pub fn plain_store(memory: &Memory, key: &HandleKey) -> Store {
     store(key, |name| Arc::new(memory.table(name)), |name| Arc::new(memory.bucket(name)))
 }
 
-fn store(
+pub(crate) fn store(
     key: &HandleKey,
     items: impl Fn(&'static str) -> Arc<dyn Items>,
     objects: impl Fn(&'static str) -> Arc<dyn Objects>,
@@ -395,7 +395,7 @@ pub fn definitions() -> Result<Definitions, String> {
 }
 
 /// The shipped model, with another limit to what a blocking key supports.
-fn model(saturation: usize) -> Result<Model, String> {
+pub(crate) fn model(saturation: usize) -> Result<Model, String> {
     let text = include_str!("../../../shared/linkage/data/model.json");
     let mut model: serde_json::Value = serde_json::from_str(text).map_err(|error| error.to_string())?;
     model["saturation"] = saturation.into();

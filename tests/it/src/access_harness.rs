@@ -366,7 +366,13 @@ impl Council {
             "children",
             ViewRelationship {
                 related: related.records[0].handle.clone(),
-                relationship: Relationship { related: String::new(), words: words.into(), from: None, to: None },
+                relationship: Relationship {
+                    related: String::new(),
+                    words: words.into(),
+                    from: None,
+                    to: None,
+                    unlisted: false,
+                },
             },
         ));
     }

@@ -244,6 +244,25 @@ async fn an_adopted_childs_two_identities_are_never_linked() {
 }
 
 #[tokio::test]
+async fn whom_a_source_relates_to_somebody_is_somebody_else_for_as_long_as_it_says_so() {
+    let council = Council::new().await;
+    let [first, second, ..] = maya();
+    let other = || record("children_social_care", "C8").with(|details| *details = first.details.clone());
+    let people = async || {
+        (council.person_of("children_social_care", "C1").await, council.person_of("children_social_care", "C8").await)
+    };
+    council.apply(tonight([first.clone(), other(), second])).await;
+    let (one, two) = people().await;
+    assert!(one.is_some() && one == two);
+    council.apply([other().related("C1", "Twin").tonight()]).await;
+    let (one, two) = people().await;
+    assert!(one.is_some() && two.is_some() && one != two);
+    council.apply([other().tonight()]).await;
+    let (one, two) = people().await;
+    assert!(one.is_some() && one == two);
+}
+
+#[tokio::test]
 async fn identities_kept_apart_once_stay_apart_whoever_leaves_and_comes_back_without_the_word() {
     let [first, second, ..] = maya();
     let new = || record("children_social_care", "C8").with(|details| *details = first.details.clone());

@@ -357,7 +357,13 @@ impl Told {
     }
 
     pub(crate) fn related(mut self, id: &str, words: &str) -> Self {
-        self.details.relationships.push(Relationship { related: id.into(), words: words.into(), from: None, to: None });
+        self.details.relationships.push(Relationship {
+            related: id.into(),
+            words: words.into(),
+            from: None,
+            to: None,
+            unlisted: false,
+        });
         self
     }
 

@@ -288,6 +288,7 @@ pub(crate) fn maya(world: &World) -> PersonView {
                 words: "Mother".into(),
                 from: Some(date(2015, 3, 2)),
                 to: None,
+                unlisted: false,
             },
         },
     )];
