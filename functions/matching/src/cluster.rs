@@ -16,9 +16,12 @@ pub(crate) struct Live {
     /// What resolving needs of it.
     #[serde(rename = "f")]
     pub(crate) facts: Facts,
-    /// Records of other people: it is never linked with them.
+    /// Records it must never be linked with.
     #[serde(rename = "n", default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) never: Vec<RecordHandle>,
+    /// Records that its source says are relatives.
+    #[serde(rename = "k", default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) relatives: Vec<RecordHandle>,
     /// How far its own source restricts it.
     #[serde(rename = "p", default, skip_serializing_if = "is_open")]
     pub(crate) protection: Protection,
@@ -258,9 +261,10 @@ fn resolve(model: &Model, cluster: &Cluster) -> Vec<BTreeSet<RecordHandle>> {
     let decisions: Vec<Decision> = cluster
         .live()
         .flat_map(|(handle, _, live)| {
-            let never =
-                |other: &RecordHandle| Decision { a: handle.clone(), b: other.clone(), verdict: Verdict::NeverLink };
-            live.never.iter().map(never).collect::<Vec<_>>()
+            let decision =
+                |verdict| move |other: &RecordHandle| Decision { a: handle.clone(), b: other.clone(), verdict };
+            let never = live.never.iter().map(decision(Verdict::NeverLink));
+            never.chain(live.relatives.iter().map(decision(Verdict::Relatives))).collect::<Vec<_>>()
         })
         .collect();
     let resolution = fc_linkage::resolve(model, &members, &edges, &decisions);
@@ -447,7 +451,13 @@ mod tests {
             surnames: vec!["okafor".into()],
             ..Facts::default()
         };
-        let live = Live { facts, never: Vec::new(), protection: Protection::None, told: BTreeMap::new() };
+        let live = Live {
+            facts,
+            never: Vec::new(),
+            relatives: Vec::new(),
+            protection: Protection::None,
+            told: BTreeMap::new(),
+        };
         News { handle: handle(number), rev, live: Some(live) }
     }
 

@@ -471,8 +471,8 @@ impl Matching {
         let source = &record.id.source;
         let facts = Standard::of(source, &details).facts();
         let protection = details.protection.max(record.restricted);
-        let never = record::others(&self.store.key, record, &details).into_iter().collect();
-        Some(Live { facts, never, protection, told })
+        let relatives = record::relatives(&self.store.key, &record.id, &details).into_iter().collect();
+        Some(Live { facts, never: record.never.iter().cloned().collect(), relatives, protection, told })
     }
 
     /// Which other records restrict these, by their identifiers or by what they were once: one read for all.

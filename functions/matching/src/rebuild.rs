@@ -42,6 +42,7 @@ struct Known {
     rev: u64,
     subject: Subject,
     never: BTreeSet<RecordHandle>,
+    relatives: BTreeSet<RecordHandle>,
     is_filed_so: bool,
 }
 
@@ -94,12 +95,14 @@ impl Matching {
         let details = record::details(&self.definitions, &record)?;
         let standard = Standard::of(&record.id.source, &details);
         let is_filed_so = record.keys == self.keys_of(&standard);
-        let never = record::others(&self.store.key, &record, &details);
+        let relatives = record::relatives(&self.store.key, &record.id, &details);
+        let never = record.never;
         Some(Known {
-            subject: Subject { record: by_handle(&handle)?, standard, others: Vec::new() },
+            subject: Subject { record: by_handle(&handle)?, standard, never_link: Vec::new(), relatives: Vec::new() },
             handle,
             rev: stored.rev,
             never,
+            relatives,
             is_filed_so,
         })
     }
@@ -109,11 +112,14 @@ impl Matching {
     async fn otherwise(&self, known: &[Known], write: bool) -> Result<Vec<RecordHandle>, Failure> {
         let place: HashMap<&RecordHandle, usize> = known.iter().enumerate().map(|(i, one)| (&one.handle, i)).collect();
         let subjects: Vec<Subject> = known.iter().map(|one| one.subject.clone()).collect();
-        let apart = known.iter().flat_map(|one| one.never.iter().map(move |other| (one, other)));
+        let apart = known.iter().flat_map(|one| {
+            let never = one.never.iter().map(move |other| (one, other, Verdict::NeverLink));
+            never.chain(one.relatives.iter().map(move |other| (one, other, Verdict::Relatives)))
+        });
         let decisions: Vec<Decision<RecordId>> = apart
-            .filter_map(|(one, other)| {
+            .filter_map(|(one, other, verdict)| {
                 let other = known.get(*place.get(other)?)?.subject.record.clone();
-                Some(Decision { a: one.subject.record.clone(), b: other, verdict: Verdict::NeverLink })
+                Some(Decision { a: one.subject.record.clone(), b: other, verdict })
             })
             .collect();
         let linked = link(&self.model, &subjects, &decisions);

@@ -58,11 +58,10 @@ pub(crate) fn never_links(key: &HandleKey, record: &Record) -> BTreeSet<RecordHa
         .collect()
 }
 
-/// The records that are other people, whatever the evidence: those it must never be linked with, and those that its source
-/// relates it to. That it relates them no more undoes the latter.
-pub(crate) fn others(key: &HandleKey, record: &Record, details: &Details) -> BTreeSet<RecordHandle> {
-    let related = details.others().map(|id| RecordId::new(record.id.source.clone(), id)).filter(|id| *id != record.id);
-    related.map(|id| key.record(&id)).chain(record.never.iter().cloned()).collect()
+/// The records that its source says are relatives: other people, for as long as it says so.
+pub(crate) fn relatives(key: &HandleKey, record: &RecordId, details: &Details) -> BTreeSet<RecordHandle> {
+    let relatives = details.relatives().map(|id| RecordId::new(record.source.clone(), id));
+    relatives.filter(|relative| relative != record).map(|relative| key.record(&relative)).collect()
 }
 
 /// How far a record is restricted from now on. `was` is what its source restricted it to so far, and `is_living` whether

@@ -12,7 +12,8 @@ use crate::{
 };
 use clap::Args;
 use fc_linkage::{
-    Band, Edge, Linked, Model, ModelFile, NeverMerged, Quality, Reliability, Step, Subject, explain, link_step_by_step,
+    Band, Edge, Kin, Linked, Model, ModelFile, NeverMerged, Quality, Reliability, Step, Subject, explain,
+    link_step_by_step,
 };
 use fc_model::{Content, Date, Details, FeedId, RecordId, SourceId};
 use fc_sources::{Definition, Definitions, Entry, Feed, Report, Row};
@@ -46,7 +47,7 @@ pub struct Link {
     explain: Option<PathBuf>,
     #[command(flatten)]
     page: ExplainPage,
-    /// A file with the columns source, source_record_id and person_id that says who is who, to measure by. With a column family_id, merged twins are counted too.
+    /// A file with the columns source, source_record_id and person_id that says who is who, to measure by. With the columns family_id and born, merged twins are counted too.
     #[arg(long, value_name = "FILE")]
     truth: Option<PathBuf>,
     /// Weights and frequencies other than those that come with the tool.
@@ -116,7 +117,7 @@ impl Link {
             steps.next("measuring");
             let truth = truth(file, &records)?;
             let quality = Quality::by_kind(&model, &records, &linked.people, &truth.people);
-            let never = NeverMerged::of(&records, &linked.people, &truth.people, &truth.families);
+            let never = NeverMerged::of(&records, &linked.people, &truth.people, &truth.kin);
             let reliability = Reliability::of(&linked.edges, &truth.people);
             write!(out, "{quality}{never}{reliability}").map_err(&stdout)?;
         }
@@ -263,7 +264,6 @@ fn read_extract<'a>(
 /// Most of a record says nothing of who it is, and would only take memory.
 fn forget_what_links_nobody(details: &mut Details) {
     details.involvements = Vec::new();
-    details.relationships = Vec::new();
     details.allocated = Vec::new();
 }
 
@@ -344,7 +344,7 @@ fn write_reasons(model: &Model, records: &[Subject], linked: &Linked, file: &Pat
 /// Who is who: for each record its person, and its family where the file says so.
 pub(crate) struct Truth {
     pub(crate) people: Vec<String>,
-    families: Vec<Option<String>>,
+    kin: Vec<Kin>,
 }
 
 /// Reads who is who. A record that the file does not name is alone.
@@ -361,20 +361,21 @@ pub(crate) fn truth(file: &Path, records: &[Subject]) -> Result<Truth, OperatorE
         })
     };
     let (source, id, person) = (column("source")?, column("source_record_id")?, column("person_id")?);
-    let family = place("family_id");
-    let mut known: HashMap<String, (String, Option<String>)> = HashMap::new();
+    let (family, born) = (place("family_id"), place("born"));
+    let mut known: HashMap<String, (String, Kin)> = HashMap::new();
     for row in reader.records() {
         let row = row.map_err(failed)?;
         let cell = |at: usize| row.get(at).unwrap_or_default();
-        let family = family.map(cell).filter(|family| !family.is_empty()).map(str::to_owned);
-        known.insert(format!("{}:{}", cell(source), cell(id)), (cell(person).to_owned(), family));
+        let said = |at: Option<usize>| at.map(cell).filter(|text| !text.is_empty()).map(str::to_owned);
+        let kin = Kin { family: said(family), born: said(born) };
+        known.insert(format!("{}:{}", cell(source), cell(id)), (cell(person).to_owned(), kin));
     }
     let of = |subject: &Subject| {
         let name = subject.record.to_string();
-        known.get(&name).cloned().unwrap_or((name, None))
+        known.get(&name).cloned().unwrap_or((name, Kin::default()))
     };
-    let (people, families) = records.iter().map(of).unzip();
-    Ok(Truth { people, families })
+    let (people, kin) = records.iter().map(of).unzip();
+    Ok(Truth { people, kin })
 }
 
 /// A file being written, row by row.

@@ -233,4 +233,4 @@ pub(crate) const SSD_INVOLVEMENTS: [&str; 6] = [
 ];
 pub(crate) const SSD_PROFESSIONALS: [&str; 4] =
     ["prof_professional_id", "prof_professional_name", "prof_professional_job_title", "prof_professional_department"];
-pub(crate) const TRUTH: [&str; 4] = ["source", "source_record_id", "person_id", "family_id"];
+pub(crate) const TRUTH: [&str; 5] = ["source", "source_record_id", "person_id", "family_id", "born"];

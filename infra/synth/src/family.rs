@@ -103,6 +103,11 @@ pub(crate) struct Person {
 }
 
 impl Person {
+    /// Whether it is one of their first names, given or called by.
+    fn bears(&self, name: &str) -> bool {
+        self.forename == name || self.middle == name || self.preferred.as_deref() == Some(name)
+    }
+
     pub(crate) fn age(&self, today: Date) -> i64 {
         if self.unborn { -1 } else { age(self.born, today) }
     }
@@ -338,8 +343,10 @@ impl Making<'_> {
         let dice = &mut self.dice;
         let year = born.year();
         let mut forename = NAMES.forename(dice, group, sex, year);
-        // Siblings do not share a forename.
-        while self.family.people.iter().any(|other| other.born == born && other.forename == forename)
+        // Of two who were born together neither has a name of the other's: nobody gives one twin the name of the other.
+        let is_taken = |name: &str| self.family.people.iter().any(|other| other.born == born && other.bears(name));
+        // Other siblings hardly ever share a forename.
+        while is_taken(&forename)
             || (self.family.people.iter().any(|other| other.forename == forename) && dice.chance(0.97))
         {
             forename = NAMES.forename(dice, group, sex, year);
@@ -348,8 +355,11 @@ impl Making<'_> {
         if dice.chance(0.6) {
             middle = NAMES.forename(dice, group, sex, year);
         }
+        if is_taken(&middle) {
+            middle.clear();
+        }
         let mut preferred = None;
-        if sex == Sex::Male && NAMES.mohammed_first(group) && dice.chance(0.25) {
+        if sex == Sex::Male && NAMES.mohammed_first(group) && dice.chance(0.25) && !is_taken("Mohammed") {
             preferred = Some(forename.clone());
             middle = std::mem::replace(&mut forename, "Mohammed".into());
         } else if dice.chance(0.08) && !middle.is_empty() {
@@ -856,7 +866,7 @@ mod tests {
     }
 
     #[test]
-    fn twins_share_a_birthday_and_never_a_forename() {
+    fn twins_share_a_birthday_and_never_a_name() {
         let council = council(13);
         let mut pairs = 0;
         for number in BY_HAND..4_000 {
@@ -864,7 +874,9 @@ mod tests {
             for link in family.links.iter().filter(|link| link.words == "Twin") {
                 let (a, b) = (&family.people[link.a], &family.people[link.b]);
                 assert_eq!(a.born, b.born);
-                assert_ne!(a.forename, b.forename, "family {number}");
+                for name in [&a.forename, &a.middle].into_iter().chain(&a.preferred).filter(|name| !name.is_empty()) {
+                    assert!(!b.bears(name), "family {number}");
+                }
                 pairs += 1;
             }
         }

@@ -75,7 +75,7 @@ pub(crate) struct Extracts {
     ssd_identifiers: Sheet<5>,
     ssd_involvements: Sheet<6>,
     ssd_professionals: Sheet<4>,
-    truth: Sheet<4>,
+    truth: Sheet<5>,
     /// Record ids given out, by source.
     given: [u64; SERVICES.len()],
 }
@@ -196,7 +196,7 @@ impl Extracts {
             true => format!("F{:07}-{place}", case.number),
             false => format!("F{:07}", case.number),
         };
-        self.truth.row(&[source, id, &format!("P{:08}", person.number), &family])
+        self.truth.row(&[source, id, &format!("P{:08}", person.number), &family, &person.born.to_string()])
     }
 
     fn children(&mut self, case: &mut Case<'_>) -> Result<(), SynthError> {

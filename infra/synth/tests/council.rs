@@ -84,7 +84,7 @@ fn source(summary: &Summary, source: &str, feed: &str) -> Read {
     read(&definitions(), found)
 }
 
-fn truth(folder: &Folder) -> Vec<[String; 4]> {
+fn truth(folder: &Folder) -> Vec<[String; 5]> {
     let text = fs::read_to_string(folder.0.join("truth.csv")).unwrap();
     let cells = |line: &str| line.split(',').map(str::to_owned).collect::<Vec<_>>().try_into().unwrap();
     text.lines().skip(1).map(cells).collect()
@@ -205,7 +205,7 @@ fn services_touch_people_as_they_do_in_a_city() {
     let people = 20_000;
     council(&folder, people, 12, &Rates::default());
     let mut known: HashMap<String, BTreeSet<String>> = HashMap::new();
-    for [source, _, person, _] in truth(&folder) {
+    for [source, _, person, ..] in truth(&folder) {
         known.entry(source).or_default().insert(person);
     }
     // Shares of everybody: 22% are of school age, 75% adults.
@@ -320,7 +320,7 @@ fn an_adopted_child_is_two_people_who_must_never_be_linked() {
     let person: HashMap<String, String> = truth(&folder)
         .into_iter()
         .filter(|t| t[0] == "children_social_care")
-        .map(|[_, id, person, _]| (id, person))
+        .map(|[_, id, person, ..]| (id, person))
         .collect();
     let children = source(&summary, "children_social_care", "people").people;
     let mut adopted = 0;

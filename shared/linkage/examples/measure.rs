@@ -9,7 +9,7 @@
 
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a command-line tool")]
 
-use fc_linkage::{Model, NeverMerged, Quality, Standard, Subject, blocking_keys, explain, link};
+use fc_linkage::{Kin, Model, NeverMerged, Quality, Standard, Subject, blocking_keys, explain, link};
 use fc_model::{Content, Date, Details, RecordId, SourceId};
 use fc_sources::{Definitions, Entry, FeedKind, Row};
 use std::{
@@ -106,33 +106,34 @@ fn records(arguments: &Arguments) -> Result<Vec<(RecordId, Details)>, String> {
     Ok(records.into_iter().map(|((source, id), details)| (RecordId::new(source, id), details)).collect())
 }
 
-/// The true person of each record, and its family where that is known; a record that the truth does not name is alone.
-fn truth(arguments: &Arguments, records: &[(RecordId, Details)]) -> Result<(Vec<String>, Vec<Option<String>>), String> {
+/// The true person of each record, and their kin where that is known; a record that the truth does not name is alone.
+fn truth(arguments: &Arguments, records: &[(RecordId, Details)]) -> Result<(Vec<String>, Vec<Kin>), String> {
     let text = read(&arguments.truth)?;
     let mut lines = text.lines();
     let header: Vec<&str> = lines.next().unwrap_or_default().trim().split(',').collect();
     let place = |name: &str| header.iter().position(|h| *h == name);
     let column = |name: &str| place(name).ok_or(format!("the truth has no column {name}"));
-    let family = place("family_id");
+    let (family, born) = (place("family_id"), place("born"));
     let (source, id, person) = (column("source")?, column("source_record_id")?, column("person_id")?);
     let mut people = HashMap::new();
     for line in lines {
         let cells: Vec<&str> = line.trim().split(',').collect();
         if let (Some(source), Some(id), Some(person)) = (cells.get(source), cells.get(id), cells.get(person)) {
-            let family = family.and_then(|family| cells.get(family)).map(|family| (*family).to_owned());
-            people.insert(format!("{source}:{id}"), ((*person).to_owned(), family));
+            let said = |at: Option<usize>| at.and_then(|at| cells.get(at)).map(|text| (*text).to_owned());
+            let kin = Kin { family: said(family), born: said(born) };
+            people.insert(format!("{source}:{id}"), ((*person).to_owned(), kin));
         }
     }
     let of = |(record, _): &(RecordId, Details)| {
         let name = record.to_string();
-        people.get(&name).cloned().unwrap_or((name, None))
+        people.get(&name).cloned().unwrap_or((name, Kin::default()))
     };
     Ok(records.iter().map(of).unzip())
 }
 
 fn measure(arguments: &Arguments) -> Result<(), String> {
     let records = records(arguments)?;
-    let (truth, families) = truth(arguments, &records)?;
+    let (truth, kin) = truth(arguments, &records)?;
     if let Some(file) = &arguments.table {
         table(file, &records, &truth).map_err(|e| format!("{}: {e}", file.display()))?;
     }
@@ -149,7 +150,7 @@ fn measure(arguments: &Arguments) -> Result<(), String> {
     let (found, wanted) = (pairs(&is), pairs(&ought));
     println!("records {}, people {} (true {}), linked in {took:.1?}", records.len(), is.len(), ought.len());
     print!("{}", Quality::by_kind(&model, &subjects, &linked.people, &truth));
-    print!("{}", NeverMerged::of(&subjects, &linked.people, &truth, &families));
+    print!("{}", NeverMerged::of(&subjects, &linked.people, &truth, &kin));
     println!("possible pairs for a steward {}", linked.possible.len());
     let right = linked.possible.iter().filter(|p| truth[p.a] == truth[p.b]).count();
     println!("possible pairs that are one person: {right}");

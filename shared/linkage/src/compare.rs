@@ -193,14 +193,15 @@ fn name_levels(a: &StandardName, b: &StandardName) -> (Level, Level) {
     (forename, surname)
 }
 
-/// "Conor Reynolds" and "Reynolds Conor"; one of the two may be an initial.
+/// "Conor Reynolds" and "Reynolds Conor"; one of the two may be an initial, if the other is no mere nickname.
 fn swapped(a: &StandardName, b: &StandardName) -> bool {
     let across =
         |x: Option<&String>, y: Option<&String>| x.zip(y).map_or(Level::Missing, |(x, y)| forename_tokens(x, y));
     let alike = |level: Level| matches!(level, Level::Same | Level::Nickname | Level::Close);
     let one = across(a.forenames.first(), b.surnames.first());
     let other = across(b.forenames.first(), a.surnames.first());
-    alike(one) && (alike(other) || other == Level::Initial) || alike(other) && one == Level::Initial
+    let initial = |x: Level, y: Level| matches!(x, Level::Same | Level::Close) && y == Level::Initial;
+    alike(one) && alike(other) || initial(one, other) || initial(other, one)
 }
 
 fn forenames(a: &[String], b: &[String]) -> Level {
@@ -379,6 +380,16 @@ mod tests {
     fn brothers_named_mohammed_are_told_apart_by_the_next_name() {
         assert_eq!(forenames(&tokens("mohammed hassan"), &tokens("muhammad bilal")), Level::Shared);
         assert_eq!(forenames(&tokens("mohammed hassan"), &tokens("muhammad")), Level::Nickname);
+    }
+
+    #[test]
+    fn a_name_is_swapped_with_an_initial_only_if_it_is_the_very_name() {
+        let name =
+            |forename: &str, surname: &str| StandardName { forenames: tokens(forename), surnames: tokens(surname) };
+        let millie = name("millie", "rowham");
+        assert!(swapped(&name("rowham", "millie"), &millie));
+        assert!(swapped(&name("r", "millie"), &millie));
+        assert!(!swapped(&name("r", "emily"), &millie), "a sister");
     }
 
     #[test]

@@ -79,7 +79,7 @@ pub use facts::Facts;
 pub use file::{InvalidModel, ModelFile};
 pub use link::{Linked, Step, Subject, link, link_all, link_step_by_step};
 pub use model::{Band, Model, Weight};
-pub use quality::{NeverMerged, Quality};
+pub use quality::{Kin, NeverMerged, Quality};
 pub use reliability::Reliability;
 pub use resolve::{Decision, Edge, Member, Possible, Refusal, Resolution, Verdict, resolve};
 pub use standard::Standard;

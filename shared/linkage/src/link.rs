@@ -16,19 +16,22 @@ pub struct Subject {
     pub record: RecordId,
     /// Its details, standardised.
     pub standard: Standard,
-    /// Records that its source says are other people: [`Details::others`].
-    pub others: Vec<RecordId>,
+    /// Records that its source says are never the same person.
+    pub never_link: Vec<RecordId>,
+    /// Records that its source says are [relatives](Details::relatives).
+    pub relatives: Vec<RecordId>,
 }
 
 impl Subject {
     /// A record by its details.
     #[must_use]
     pub fn of(record: RecordId, details: &Details) -> Self {
-        let id = |id| RecordId::new(record.source.clone(), id);
-        let mut others: Vec<RecordId> = details.others().map(id).filter(|other| *other != record).collect();
-        others.sort();
-        others.dedup();
-        Self { standard: Standard::of(&record.source, details), record, others }
+        let id = |id: &str| RecordId::new(record.source.clone(), id);
+        let never_link = details.never_link.iter().map(|other| id(other)).collect();
+        let mut relatives: Vec<RecordId> = details.relatives().map(id).filter(|other| *other != record).collect();
+        relatives.sort();
+        relatives.dedup();
+        Self { standard: Standard::of(&record.source, details), record, never_link, relatives }
     }
 }
 
@@ -293,11 +296,16 @@ fn hashed(key: &str) -> u64 {
 
 /// Decisions by index of record: the stewards', and whom sources know to be two people.
 fn all_decisions(records: &[Subject], decisions: &[Decision<RecordId>]) -> Vec<Decision<usize>> {
-    let stated = records.iter().any(|subject| !subject.others.is_empty());
-    if !stated && decisions.is_empty() {
+    let stated = |subject: &Subject| {
+        let never = subject.never_link.iter().map(|other| (other.clone(), Verdict::NeverLink));
+        let relatives = subject.relatives.iter().map(|other| (other.clone(), Verdict::Relatives));
+        never.chain(relatives).collect::<Vec<_>>()
+    };
+    if decisions.is_empty() && records.iter().all(|subject| stated(subject).is_empty()) {
         return Vec::new();
     }
-    let named = records.iter().flat_map(|subject| subject.others.iter());
+    // Few records are named; only those are looked for.
+    let named = records.iter().flat_map(|subject| subject.never_link.iter().chain(&subject.relatives));
     let named = named.chain(decisions.iter().flat_map(|decision| [&decision.a, &decision.b]));
     let mut index: HashMap<&RecordId, Option<usize>> = named.map(|record| (record, None)).collect();
     for (at, subject) in records.iter().enumerate() {
@@ -307,8 +315,8 @@ fn all_decisions(records: &[Subject], decisions: &[Decision<RecordId>]) -> Vec<D
     }
     let index = |record: &RecordId| index.get(record).copied().flatten();
     let of_sources = records.iter().enumerate().flat_map(|(a, subject)| {
-        let known = subject.others.iter().filter_map(&index);
-        known.map(move |b| Decision { a, b, verdict: Verdict::NeverLink })
+        let known = |(other, verdict): (RecordId, Verdict)| Some(Decision { a, b: index(&other)?, verdict });
+        stated(subject).into_iter().filter_map(known).collect::<Vec<_>>()
     });
     let of_stewards = decisions.iter().filter_map(|decision| {
         let (a, b) = (index(&decision.a)?, index(&decision.b)?);

@@ -1,6 +1,6 @@
 //! Quality: how well records were linked, where the truth is known, and where it fails by kind.
 
-use crate::{Comparison, Field, Level, Model, link::Subject};
+use crate::{Comparison, Field, Level, Model, Standard, Subject};
 use std::{
     collections::{BTreeMap, HashMap},
     fmt,
@@ -205,6 +205,26 @@ impl fmt::Display for Quality {
     }
 }
 
+/// What the truth says of a record's person, besides who it is.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Kin {
+    /// Their family.
+    pub family: Option<String>,
+    /// When they were born. Where that is not known, what the record says counts.
+    pub born: Option<String>,
+}
+
+impl Kin {
+    fn are_twins(&self, other: &Self, records: [&Standard; 2]) -> bool {
+        let [one, two] = records.map(|record| record.birth);
+        let together = match (&self.born, &other.born) {
+            (Some(born), Some(other)) => born == other,
+            _ => one.is_some() && one == two,
+        };
+        together && self.family.is_some() && self.family == other.family
+    }
+}
+
 /// Pairs of records that were put together and must never be. All of them should be 0.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct NeverMerged {
@@ -217,20 +237,18 @@ pub struct NeverMerged {
 }
 
 impl NeverMerged {
-    /// Counts them: for each record, what its person is called by linking and in truth, and its family in truth.
+    /// Counts them: for each record, what its person is called by linking and in truth, and their kin in truth.
     #[must_use]
-    pub fn of<T: PartialEq>(records: &[Subject], people: &[usize], truth: &[T], families: &[Option<String>]) -> Self {
+    pub fn of<T: PartialEq>(records: &[Subject], people: &[usize], truth: &[T], kin: &[Kin]) -> Self {
         let mut count = Self::default();
         for (a, b) in pairs(people) {
             let (one, other) = (&records[a], &records[b]);
-            let says = |x: &Subject, y: &Subject| x.others.contains(&y.record);
+            let says = |x: &Subject, y: &Subject| x.never_link.contains(&y.record) || x.relatives.contains(&y.record);
             count.others += u64::from(says(one, other) || says(other, one));
             let (one, other) = (&one.standard, &other.standard);
             let numbers = one.nhs_number.as_ref().zip(other.nhs_number.as_ref());
             count.numbers += u64::from(numbers.is_some_and(|(x, y)| x != y));
-            let of_one_family = families[a].is_some() && families[a] == families[b];
-            let born_together = one.birth.is_some() && one.birth == other.birth;
-            count.twins += u64::from(truth[a] != truth[b] && of_one_family && born_together);
+            count.twins += u64::from(truth[a] != truth[b] && kin[a].are_twins(&kin[b], [one, other]));
         }
         count
     }
@@ -283,6 +301,21 @@ mod tests {
         // Purity 1, 1, 1/2, 1/2, 1; wholeness 2/3, 2/3, 1/3, 1/2, 1/2.
         let (pure, whole) = (0.8, 8.0 / 15.0);
         assert!((quality.b_cubed - 2.0 * pure * whole / (pure + whole)).abs() < 1e-9);
+    }
+
+    #[test]
+    fn who_was_born_with_whom_is_for_the_truth_to_say_and_else_for_the_records() {
+        let record = |birth: &str| Standard { birth: birth.parse().ok(), ..Standard::default() };
+        let kin = |family: &str, born: &str| Kin {
+            family: Some(family.to_owned()),
+            born: Some(born.to_owned()).filter(|born| !born.is_empty()),
+        };
+        let (child, mistyped) = (&record("2020-01-02"), &record("2020-01-03"));
+        assert!(kin("F1", "2020-01-02").are_twins(&kin("F1", "2020-01-02"), [child, mistyped]));
+        assert!(!kin("F1", "2020-01-02").are_twins(&kin("F1", "1990-05-06"), [child, child]), "father and son");
+        assert!(!kin("F1", "2020-01-02").are_twins(&kin("F2", "2020-01-02"), [child, child]), "strangers");
+        assert!(kin("F1", "").are_twins(&kin("F1", ""), [child, child]));
+        assert!(!kin("F1", "").are_twins(&kin("F1", ""), [child, mistyped]));
     }
 
     #[test]

@@ -33,13 +33,17 @@ pub struct Edge {
     pub weight: Weight,
 }
 
-/// What a steward, or a source that knows an adoption, has said of two records.
+/// What a steward, or a source, has said of two records.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Verdict {
     /// One person, whatever the evidence.
     Link,
-    /// Never one person, whatever the evidence. Wins over `Link`.
+    /// Two people, as their source says: it relates them to each other. Wins over `Link`. A steward may see that they look
+    /// alike.
+    Relatives,
+    /// Never one person, whatever the evidence: the two identities of an adopted child. Wins over `Link`. Nobody is shown
+    /// the pair, and a record that could be of either is linked with neither.
     NeverLink,
 }
 
@@ -120,10 +124,44 @@ pub fn resolve<H: Ord + Hash + Clone>(
     }
     let decided = Decided::of(members, decisions);
     let edges = Edges::of(edges, &rank, members.len());
-    let too_close = edges.too_close_to_call(model, members, &decided);
+    let mut too_close = edges.too_close_to_call(model, members, &decided);
+    let (mut people, refused) = loop {
+        let (mut people, refused) = joined(model, members, &decided, &edges, &rank, &too_close);
+        let telltales = people.telltales();
+        let mut is_new = false;
+        for (edge, too_close) in edges.sorted.iter().zip(&mut too_close) {
+            if !*too_close && (telltales.contains(&edge.a) || telltales.contains(&edge.b)) {
+                *too_close = true;
+                is_new = true;
+            }
+        }
+        if !is_new {
+            break (people, refused);
+        }
+    };
+    let mut possible: Vec<Possible> = Vec::new();
+    let mut shown = HashSet::new();
+    for (edge, why) in edges.sorted.iter().zip(refused) {
+        let (x, y) = (people.root(edge.a), people.root(edge.b));
+        let enough = model.band(edge.weight) != Band::No;
+        if enough && x != y && !people.decided_against(x, y, Decided::never) && shown.insert((x.min(y), x.max(y))) {
+            possible.push(Possible { a: edge.a, b: edge.b, weight: edge.weight, why });
+        }
+    }
+    Resolution { people: people.listed(&by_handle), possible }
+}
 
-    let mut people = People::new(model, members, &decided, &edges);
-    for (a, b) in decided.links(&rank) {
+/// Joins members by their edges, the heaviest first; says of each edge why it joined nobody.
+fn joined<'a, H>(
+    model: &'a Model,
+    members: &'a [Member<H>],
+    decided: &'a Decided,
+    edges: &'a Edges,
+    rank: &[usize],
+    too_close: &[bool],
+) -> (People<'a, H>, Vec<Refusal>) {
+    let mut people = People::new(model, members, decided, edges);
+    for (a, b) in decided.links(rank) {
         people.join_decided(a, b);
     }
     let mut refused = vec![Refusal::TooUnsure; edges.sorted.len()];
@@ -140,38 +178,34 @@ pub fn resolve<H: Ord + Hash + Clone>(
             }
         };
     }
-    let mut possible: Vec<Possible> = Vec::new();
-    let mut shown = HashSet::new();
-    for (edge, why) in edges.sorted.iter().zip(refused) {
-        let (x, y) = (people.root(edge.a), people.root(edge.b));
-        let enough = model.band(edge.weight) != Band::No;
-        if enough && x != y && !people.decided_against(x, y) && shown.insert((x.min(y), x.max(y))) {
-            possible.push(Possible { a: edge.a, b: edge.b, weight: edge.weight, why });
-        }
-    }
-    Resolution { people: people.listed(&by_handle), possible }
+    (people, refused)
 }
 
 /// Decisions, by member.
 struct Decided {
     link: Vec<(usize, usize)>,
     never: HashMap<usize, Vec<usize>>,
+    /// With whom each is not one person, for whatever reason.
+    apart: HashMap<usize, Vec<usize>>,
 }
 
 impl Decided {
     fn of<H: Ord + Hash + Clone>(members: &[Member<H>], decisions: &[Decision<H>]) -> Self {
-        let mut decided = Self { link: Vec::new(), never: HashMap::new() };
+        let mut decided = Self { link: Vec::new(), never: HashMap::new(), apart: HashMap::new() };
         if decisions.is_empty() {
             return decided;
         }
         let index: HashMap<&H, usize> = members.iter().enumerate().map(|(i, member)| (&member.handle, i)).collect();
         for decision in decisions {
             let (Some(a), Some(b)) = (index.get(&decision.a), index.get(&decision.b)) else { continue };
-            match decision.verdict {
-                Verdict::Link => decided.link.push((*a, *b)),
-                Verdict::NeverLink => {
-                    decided.never.entry(*a).or_default().push(*b);
-                    decided.never.entry(*b).or_default().push(*a);
+            if decision.verdict == Verdict::Link {
+                decided.link.push((*a, *b));
+                continue;
+            }
+            for (one, other) in [(*a, *b), (*b, *a)] {
+                decided.apart.entry(one).or_default().push(other);
+                if decision.verdict == Verdict::NeverLink {
+                    decided.never.entry(one).or_default().push(other);
                 }
             }
         }
@@ -180,6 +214,10 @@ impl Decided {
 
     fn never(&self, a: usize) -> &[usize] {
         self.never.get(&a).map_or(&[], Vec::as_slice)
+    }
+
+    fn apart(&self, a: usize) -> &[usize] {
+        self.apart.get(&a).map_or(&[], Vec::as_slice)
     }
 
     fn links(&self, rank: &[usize]) -> Vec<(usize, usize)> {
@@ -251,12 +289,12 @@ impl Edges {
                     if !close && !own.named_after(of_b, of_a) {
                         continue;
                     }
-                    let never = decided.never(a).contains(&b);
+                    let apart = decided.apart(a).contains(&b);
                     let clash = model.clash(of_a, of_b);
-                    if never || self.exclude(model, a, b, clash) {
+                    if apart || self.exclude(model, a, b, clash) {
                         marked[*x] = true;
                         marked[*y] = true;
-                        torn[member] |= never || clash != Clash::OneSource;
+                        torn[member] |= apart || clash != Clash::OneSource;
                     }
                 }
             }
@@ -313,7 +351,7 @@ impl<'a, H> People<'a, H> {
 
     fn join_decided(&mut self, a: usize, b: usize) {
         let (x, y) = (self.root(a), self.root(b));
-        if x != y && !self.decided_against(x, y) {
+        if x != y && !self.decided_against(x, y, Decided::apart) {
             self.unite(x, y);
         }
     }
@@ -323,7 +361,7 @@ impl<'a, H> People<'a, H> {
         if x == y {
             return Ok(());
         }
-        if self.decided_against(x, y) {
+        if self.decided_against(x, y, Decided::apart) {
             return Err(Refusal::Conflict);
         }
         if self.records[x].len() + self.records[y].len() > self.model.most_records() {
@@ -336,11 +374,37 @@ impl<'a, H> People<'a, H> {
         Ok(())
     }
 
-    fn decided_against(&mut self, x: usize, y: usize) -> bool {
+    /// Records that could be of either of two people who must never be linked: they would give one identity of an adopted
+    /// child away to whoever knows the other. A number in common with a record of one's own is proof of where one belongs.
+    fn telltales(&mut self) -> HashSet<usize> {
+        let (members, decided, edges) = (self.members, self.decided, self.edges);
+        let mut telltales = HashSet::new();
+        if decided.never.is_empty() {
+            return telltales;
+        }
+        for edge in &edges.sorted {
+            let (x, y) = (self.root(edge.a), self.root(edge.b));
+            if x == y || !self.decided_against(x, y, Decided::never) {
+                continue;
+            }
+            for (member, root) in [(edge.a, x), (edge.b, y)] {
+                let facts = &members[member].facts;
+                let mut others = self.records[root].iter().filter(|other| **other != member).peekable();
+                let is_alone = others.peek().is_none();
+                let belongs = others.any(|other| facts.identified(&members[*other].facts));
+                if !is_alone && !belongs && decided.never(member).is_empty() {
+                    telltales.insert(member);
+                }
+            }
+        }
+        telltales
+    }
+
+    fn decided_against(&mut self, x: usize, y: usize, how: fn(&Decided, usize) -> &[usize]) -> bool {
         let (few, many) = if self.records[x].len() <= self.records[y].len() { (x, y) } else { (y, x) };
         let decided = self.decided;
         let records = self.records[few].clone();
-        records.iter().flat_map(|record| decided.never(*record)).any(|other| self.root(*other) == many)
+        records.iter().flat_map(|record| how(decided, *record)).any(|other| self.root(*other) == many)
     }
 
     /// Whether any record of one and any of the other exclude each other. Groups are bounded, so this is too.

@@ -93,6 +93,22 @@ fn an_adopted_child_s_two_identities_are_never_linked() {
 }
 
 #[test]
+fn a_record_that_could_give_an_adopted_child_away_is_linked_with_neither_identity() {
+    let before = Details { addresses: home("36 Malham Drive"), ..okafor("Harrison", "2024-03-06") };
+    let mut after = Details { addresses: home("25 Bolton Road"), ..okafor("H", "2024-03-06") };
+    after.names = vec![Name::current(["H"], "Acheampong")];
+    // Somebody typed the name of before at the address of after.
+    let between = Details { addresses: home("25 Bolton Road"), ..before.clone() };
+    let people = |after: &Details| {
+        let records = [(held_by("housing", 0), after.clone()), (held_by("housing", 1), before.clone())];
+        linked(&[records[0].clone(), records[1].clone(), (held_by("schools", 2), between.clone())], &[]).people
+    };
+    assert_eq!(people(&after), [0, 1, 1]);
+    after.never_link = vec!["H1".into()];
+    assert_eq!(people(&after), [0, 1, 2]);
+}
+
+#[test]
 fn who_is_related_to_somebody_is_somebody_else() {
     let twin = |related: &str, unlisted| Relationship {
         related: related.to_owned(),

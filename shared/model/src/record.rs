@@ -188,11 +188,11 @@ pub struct Details {
 }
 
 impl Details {
-    /// Record ids of the same source that are other people, as it says itself: those never to be linked with this one, and
-    /// those related to it, for nobody is their own twin.
-    pub fn others(&self) -> impl Iterator<Item = &str> {
-        let related = self.relationships.iter().filter(|relationship| !relationship.unlisted);
-        self.never_link.iter().map(String::as_str).chain(related.map(|relationship| relationship.related.as_str()))
+    /// Record ids of the same source that are relatives, in words that its definition lists: other people, for nobody is
+    /// their own twin.
+    pub fn relatives(&self) -> impl Iterator<Item = &str> {
+        let listed = self.relationships.iter().filter(|relationship| !relationship.unlisted);
+        listed.map(|relationship| relationship.related.as_str())
     }
 
     /// Adds what another feed of the same source says about the same person. Single values keep the first that is
