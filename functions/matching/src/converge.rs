@@ -443,9 +443,12 @@ impl Matching {
             for other in pairs {
                 let Some((rev, standard)) = standards.get(other) else { continue };
                 let comparison = self.model.compare(&own, standard);
-                if comparison.band != Band::No {
+                let theirs = known.get(other).and_then(|stored| stored.record.as_ref());
+                let has_two = [Some(&one.record), theirs].into_iter().flatten().any(|record| !record.never.is_empty());
+                let weight = if has_two { self.model.guarded(&comparison) } else { comparison.weight };
+                if self.model.band(weight) != Band::No {
                     let (one, other) = ((one.handle.clone(), one.rev), (other.clone(), *rev));
-                    edges.insert(Edge::new(one, other, comparison.weight));
+                    edges.insert(Edge::new(one, other, weight));
                 }
             }
             found.push((News { handle: one.handle.clone(), rev: one.rev, live: Some(live) }, edges));

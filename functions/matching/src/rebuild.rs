@@ -11,7 +11,7 @@ use crate::{
     converge::{Arrived, Work},
     record, tasks,
 };
-use fc_linkage::{Decision, Standard, Subject, Verdict, Weight, link};
+use fc_linkage::{Standard, Subject, Weight, link};
 use fc_model::{RecordHandle, RecordId, SourceId};
 use fc_store::records::{self, Stored};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -41,8 +41,6 @@ struct Known {
     handle: RecordHandle,
     rev: u64,
     subject: Subject,
-    never: BTreeSet<RecordHandle>,
-    relatives: BTreeSet<RecordHandle>,
     is_filed_so: bool,
 }
 
@@ -96,13 +94,15 @@ impl Matching {
         let standard = Standard::of(&record.id.source, &details);
         let is_filed_so = record.keys == self.keys_of(&standard);
         let relatives = record::relatives(&self.store.key, &record.id, &details);
-        let never = record.never;
         Some(Known {
-            subject: Subject { record: by_handle(&handle)?, standard, never_link: Vec::new(), relatives: Vec::new() },
+            subject: Subject {
+                record: by_handle(&handle)?,
+                standard,
+                never_link: record.never.iter().filter_map(by_handle).collect(),
+                relatives: relatives.iter().filter_map(by_handle).collect(),
+            },
             handle,
             rev: stored.rev,
-            never,
-            relatives,
             is_filed_so,
         })
     }
@@ -112,17 +112,7 @@ impl Matching {
     async fn otherwise(&self, known: &[Known], write: bool) -> Result<Vec<RecordHandle>, Failure> {
         let place: HashMap<&RecordHandle, usize> = known.iter().enumerate().map(|(i, one)| (&one.handle, i)).collect();
         let subjects: Vec<Subject> = known.iter().map(|one| one.subject.clone()).collect();
-        let apart = known.iter().flat_map(|one| {
-            let never = one.never.iter().map(move |other| (one, other, Verdict::NeverLink));
-            never.chain(one.relatives.iter().map(move |other| (one, other, Verdict::Relatives)))
-        });
-        let decisions: Vec<Decision<RecordId>> = apart
-            .filter_map(|(one, other, verdict)| {
-                let other = known.get(*place.get(other)?)?.subject.record.clone();
-                Some(Decision { a: one.subject.record.clone(), b: other, verdict })
-            })
-            .collect();
-        let linked = link(&self.model, &subjects, &decisions);
+        let linked = link(&self.model, &subjects, &[]);
         drop(subjects);
         let wanted: Pairs =
             linked.edges.iter().map(|edge| ((edge.a.min(edge.b), edge.a.max(edge.b)), edge.weight)).collect();

@@ -86,7 +86,11 @@ impl Facts {
         if wrong {
             return if alike && !one_source { Clash::Number } else { Clash::Identifier };
         }
+        let sexes = self.sex.zip(other.sex);
+        let boy_and_girl = forename == Level::Differ && sexes.is_some_and(|(x, y)| x != y);
         match forename == Level::Differ || birth == Some(Level::Differ) {
+            // The number of one was written on both.
+            _ if shared && one_source && boy_and_girl => Clash::Identifier,
             _ if shared => Clash::None,
             true => Clash::Person,
             false if one_source => Clash::OneSource,
@@ -154,6 +158,20 @@ mod tests {
     fn two_numbers_on_records_that_differ_otherwise_are_two_people() {
         let twin = Facts { forenames: vec!["daniel".into()], ..amara("4025885905") };
         assert_eq!(amara("9434765919").clash(&twin), Clash::Identifier);
+    }
+
+    #[test]
+    fn one_source_that_gives_a_boy_and_a_girl_one_number_knows_two_people_whoever_else_has_it() {
+        let of = |forename: &str, sex| Facts {
+            source: "housing".parse().ok(),
+            forenames: vec![forename.into()],
+            sex: Some(sex),
+            ..amara("9434765919")
+        };
+        let (girl, boy) = (of("ruby", Sex::Female), of("riley", Sex::Male));
+        assert_eq!(girl.clash(&boy), Clash::Identifier);
+        assert_eq!(girl.clash(&of("rubina", Sex::Female)), Clash::None, "renamed");
+        assert_eq!(girl.clash(&Facts { source: "schools".parse().ok(), ..boy }), Clash::None, "changed name and sex");
     }
 
     #[test]

@@ -156,7 +156,9 @@ fn edges(model: &Model, records: &[Subject], blocks: &Blocks) -> (Vec<Edge>, usi
         blocks.pairs(key, |a, b| {
             let (a, b) = (a as usize, b as usize);
             compared += 1;
-            let weight = model.compare(&records[a].standard, &records[b].standard).weight;
+            let comparison = model.compare(&records[a].standard, &records[b].standard);
+            let has_two = !records[a].never_link.is_empty() || !records[b].never_link.is_empty();
+            let weight = if has_two { model.guarded(&comparison) } else { comparison.weight };
             if model.band(weight) != Band::No {
                 found.push(Edge { a, b, weight });
             }

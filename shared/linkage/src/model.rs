@@ -208,6 +208,19 @@ impl Model {
         }
     }
 
+    /// The weight of a comparison of which one record has another identity that it must never be linked with. A child may have
+    /// had the name and the birth date in both, so without a home, a contact or a number in common it cannot link.
+    #[must_use]
+    pub fn guarded(&self, comparison: &Comparison) -> Weight {
+        let proofs = [Field::Address, Field::Contact, Field::NhsNumber, Field::Upn];
+        let is_proven = |found: &FieldEvidence| proofs.contains(&found.field) && found.weight.bits() > 0.0;
+        if comparison.fields.iter().any(is_proven) {
+            comparison.weight
+        } else {
+            comparison.weight.min(Weight::from_bits(self.unproven))
+        }
+    }
+
     /// Compares two records. Symmetric.
     ///
     /// Strangers and members of one family are two ways of being different people. Surname, address and birth date are

@@ -109,6 +109,21 @@ fn a_record_that_could_give_an_adopted_child_away_is_linked_with_neither_identit
 }
 
 #[test]
+fn who_has_two_identities_is_linked_by_more_than_a_name_and_a_birth_date() {
+    let elsewhere = Details { addresses: home("3 Maple Road"), ..okafor("Sultana", "2014-12-27") };
+    let mut child = Details { addresses: home("12 New Crescent"), ..elsewhere.clone() };
+    child.addresses[0].postcode = fc_model::Postcode::parse("QF11 1NT").ok();
+    let there = child.clone();
+    let people = |child: &Details, found: &Details| {
+        linked(&[(held_by("housing", 0), child.clone()), (held_by("schools", 1), found.clone())], &[]).people
+    };
+    assert_eq!(people(&child, &elsewhere), [0, 0]);
+    child.never_link = vec!["H9".into()];
+    assert_eq!(people(&child, &elsewhere), [0, 1], "a name and a birth date");
+    assert_eq!(people(&child, &there), [0, 0], "and a home");
+}
+
+#[test]
 fn who_is_related_to_somebody_is_somebody_else() {
     let twin = |related: &str, unlisted| Relationship {
         related: related.to_owned(),
