@@ -198,6 +198,34 @@ async fn who_is_overtaken_while_settling_a_key_sees_it_settled() {
 }
 
 #[tokio::test]
+async fn who_is_overtaken_while_settling_a_key_commits_nothing_more() {
+    let stage = Stage::new(NARROW).unwrap();
+    let mut changes = alike(&stage, NARROW + 1);
+    let last = changes.pop().unwrap();
+    for change in changes {
+        stage.apply(&[change]).await.unwrap();
+    }
+    let (rows, tries) = (stage.memory.table("records"), Arc::new(Mutex::new(Vec::new())));
+    let seen = Arc::clone(&tries);
+    let worker = stage.worker(move |_, ops| {
+        let settling: Vec<Item> =
+            rows.all().into_iter().filter(|item| item.key.sk == "!" && !item.data.is_empty()).collect();
+        let is_commit = ops.iter().any(|op| matches!(op, Op::Put(item, _) if item.data.contains(r#""root""#)));
+        if is_commit && !settling.is_empty() && seen.lock().unwrap().is_empty() {
+            for mark in settling {
+                rows.write(&[Op::Put(Item { rev: mark.rev + 1, ..mark.clone() }, Guard::Is(mark.rev))]).unwrap();
+            }
+            // As its table would answer.
+            seen.lock().unwrap().push(rows.write(ops));
+            return Cue::DieBefore;
+        }
+        Cue::Go
+    });
+    assert!(worker.apply(vec![last]).await.is_err());
+    assert!(matches!(tries.lock().unwrap()[..], [Err(StoreError::Conflict)]), "a commit after another took the key");
+}
+
+#[tokio::test]
 async fn what_is_about_to_be_done_stands_on_a_ticket() {
     let stage = Stage::new(NARROW).unwrap();
     let (memory, seen) = (stage.memory.clone(), Arc::new([AtomicUsize::new(0), AtomicUsize::new(0)]));
@@ -298,6 +326,23 @@ async fn what_must_never_be_linked_is_known_when_the_record_that_said_so_has_bee
     stage.wait(MONTHS);
     stage.apply(&[told(&stage, 3, "cms", "1", maya())]).await.unwrap();
     assert_eq!(people(&stage), 2);
+}
+
+#[tokio::test]
+async fn who_finds_on_their_own_side_what_must_never_be_linked_may_rely_on_the_other_side() {
+    let stage = Stage::new(OPEN).unwrap();
+    let apart = Details { never_link: vec!["2".to_owned()], ..maya() };
+    stage.apply(&[told(&stage, 1, "cms", "2", maya())]).await.unwrap();
+    let is_kept = |op: &Op| is_on(op, "FACT#", "NEVER");
+    let dies = stage.worker(move |_, ops| if ops.iter().any(is_kept) { Cue::DieAfter } else { Cue::Go });
+    assert!(dies.apply(vec![told(&stage, 1, "cms", "1", apart)]).await.is_err());
+    // The word is taken back before the message comes again.
+    stage.apply(&[told(&stage, 2, "cms", "1", maya())]).await.unwrap();
+    let [own, other] = ["1", "2"].map(|id| {
+        let key = fc_store::Key::new(format!("FACT#{}", stage.handle("cms", id).unwrap()), "NEVER");
+        stage.memory.table("records").find(&key, false).is_some()
+    });
+    assert!(other || !own, "kept on one side only, where the record would find it");
 }
 
 /// How far the person is protected whose record this is, as their page has it.
