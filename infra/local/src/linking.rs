@@ -278,8 +278,9 @@ fn write_possible(model: &Model, records: &[Subject], linked: &Linked, file: &Pa
         rows.row([
             a.record.to_string(),
             b.record.to_string(),
-            format!("{:.3}", comparison.probability),
-            format!("{:.1}", comparison.weight.bits()),
+            // What counted: of somebody with two identities less than the comparison alone comes to.
+            format!("{:.3}", pair.weight.probability()),
+            format!("{:.1}", pair.weight.bits()),
             pair.why.to_string(),
             explain(&comparison),
         ])?;

@@ -33,7 +33,7 @@ use std::{
 };
 
 /// When a simulation begins: Tuesday 10 March 2026, midnight.
-const START: i64 = 1_773_100_800;
+pub(crate) const START: i64 = 1_773_100_800;
 /// How long a message is hidden while ingest, or matching, deals with it, in milliseconds.
 const INGEST_HIDDEN: u64 = 16 * 60_000;
 const MATCHING_HIDDEN: u64 = 6 * 60_000;

@@ -4,7 +4,7 @@
 use crate::{
     memory::{Memory, Rows, key_of, op_of},
     outcome::Outcome,
-    simulation::{model, store},
+    simulation::{START, model, store},
     storm::{Fault, unavailable},
 };
 use aws_lambda_events::sqs::{SqsEvent, SqsMessage};
@@ -30,9 +30,6 @@ use std::{
     },
     time::Duration,
 };
-
-/// When a scene begins: Tuesday 10 March 2026, midnight.
-const START: i64 = 1_773_100_800;
 
 /// What becomes of a worker at a write.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -134,7 +131,7 @@ impl Items for Directed {
 
 /// Takes messages that nobody reads.
 #[derive(Debug)]
-struct Unheard;
+pub struct Unheard;
 
 impl Deliver for Unheard {
     fn send(&self, _bodies: Vec<String>) -> Sending<'_> {

@@ -6,15 +6,14 @@
 use fc_faults::{
     memory::{Memory, key_of},
     simulation::{definitions, plain_store},
-    stage::{Cue, Stage, is_on, tickets},
+    stage::{Cue, Stage, Unheard, is_on, tickets},
 };
 use fc_ingest::Ingest;
 use fc_matching::Failure;
 use fc_model::{BirthDate, Change, Details, HandleKey, Name, NhsNumber, Protection, RecordHandle};
 use fc_store::{
-    Deliver, Guard, Item, Op, StoreError,
+    Guard, Item, Op, StoreError,
     loads::{self, FeedName, Load, LoadId, LoadState, Turn, Upload},
-    queue::Sending,
     records::{self, Errand},
 };
 use jiff::{SignedDuration, Timestamp};
@@ -144,6 +143,17 @@ fn alike(stage: &Stage, how_many: usize) -> Vec<Change> {
     (0..how_many).map(|i| told(stage, 1, "housing", &format!("{i}"), maya())).collect()
 }
 
+/// As many who are alike as a key supports, and one more to come.
+async fn before_the_limit() -> (Stage, Change) {
+    let stage = Stage::new(NARROW).unwrap();
+    let mut changes = alike(&stage, NARROW + 1);
+    let last = changes.pop().unwrap();
+    for change in changes {
+        stage.apply(&[change]).await.unwrap();
+    }
+    (stage, last)
+}
+
 #[tokio::test]
 async fn a_key_that_is_settled_is_not_settled_again() {
     let stage = Stage::new(NARROW).unwrap();
@@ -168,12 +178,7 @@ async fn a_key_that_is_settled_is_not_settled_again() {
 
 #[tokio::test]
 async fn who_is_overtaken_while_settling_a_key_sees_it_settled() {
-    let stage = Stage::new(NARROW).unwrap();
-    let mut changes = alike(&stage, NARROW + 1);
-    let last = changes.pop().unwrap();
-    for change in changes {
-        stage.apply(&[change]).await.unwrap();
-    }
+    let (stage, last) = before_the_limit().await;
     let (rows, overtaken) = (stage.memory.table("records"), Arc::new(Mutex::new(BTreeSet::new())));
     let seen = Arc::clone(&overtaken);
     let worker = stage.worker(move |_, ops| {
@@ -199,12 +204,7 @@ async fn who_is_overtaken_while_settling_a_key_sees_it_settled() {
 
 #[tokio::test]
 async fn who_is_overtaken_while_settling_a_key_commits_nothing_more() {
-    let stage = Stage::new(NARROW).unwrap();
-    let mut changes = alike(&stage, NARROW + 1);
-    let last = changes.pop().unwrap();
-    for change in changes {
-        stage.apply(&[change]).await.unwrap();
-    }
+    let (stage, last) = before_the_limit().await;
     let (rows, tries) = (stage.memory.table("records"), Arc::new(Mutex::new(Vec::new())));
     let seen = Arc::clone(&tries);
     let worker = stage.worker(move |_, ops| {
@@ -430,27 +430,16 @@ async fn one_worker_at_a_time_is_at_a_feed_and_who_lost_it_ends_nothing() {
     assert_ne!(state, LoadState::Refused);
 }
 
-/// Keeps what is sent.
-#[derive(Default)]
-struct Sent(Mutex<Vec<String>>);
-
-impl Deliver for Sent {
-    fn send(&self, bodies: Vec<String>) -> Sending<'_> {
-        self.0.lock().unwrap().extend(bodies);
-        Box::pin(std::future::ready(Ok(())))
-    }
-}
-
 #[tokio::test]
 async fn a_file_in_another_order_keeps_the_manifest_that_it_takes_over() {
-    let (memory, matching, own) = (Memory::default(), Arc::new(Sent::default()), Arc::new(Sent::default()));
+    let memory = Memory::default();
     let store = plain_store(&memory, &HandleKey::new([7; 32]).unwrap());
     let now: Timestamp = "2026-03-12T06:00:00Z".parse().unwrap();
     let ingest = Ingest {
         store: store.clone(),
         definitions: Arc::new(definitions().unwrap()),
-        matching: Arc::clone(&matching) as fc_store::Queue,
-        own: Arc::clone(&own) as fc_store::Queue,
+        matching: Arc::new(Unheard),
+        own: Arc::new(Unheard),
         now: Arc::new(move || now),
         part_lines: 100,
     };
