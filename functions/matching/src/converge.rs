@@ -21,14 +21,14 @@ use crate::{
     record::{self, Applied},
     tasks, view,
 };
-use fc_linkage::{Band, Standard, blocking_keys};
+use fc_linkage::{Band, Standard, birth_parts, blocking_keys, is_name_alone, may_be_one_birth};
 use fc_model::{Change, Details, PersonId, Protection, RecordHandle};
 use fc_store::{
     StoreError,
     people::{self, Projection, Standing},
     records::{
-        self, Commit, Errand, Head, Held, Mark, REMEMBERED_SECONDS, Record, Restrictable, Stored, Ticket, WORK_SECONDS,
-        next_rev,
+        self, Commit, Errand, Filing, Head, Held, Mark, REMEMBERED_SECONDS, Record, Restrictable, Stored, Ticket,
+        WORK_SECONDS, next_rev,
     },
 };
 use jiff::tz::TimeZone;
@@ -58,8 +58,8 @@ pub(crate) struct Arrived {
     last: Option<u64>,
     rev: u64,
     record: Record,
-    /// Keys it was filed under before and still is.
-    kept_keys: Vec<String>,
+    /// How it was filed before and still is.
+    kept_keys: Vec<Filing>,
     is_repeat: bool,
 }
 
@@ -209,9 +209,9 @@ impl Matching {
             record.never.extend(stated.into_iter().chain(kept.never.into_iter().flatten().cloned()));
             self.keep_restricted(handle, &mut record, before.as_ref(), details.as_ref(), kept.restricted).await?;
             // What an earlier version should have deleted may still be there, or be deleted and not yet reconsidered.
-            let mut obsolete = records::still_filed(&self.store.records, handle, &record.obsolete).await?;
-            obsolete.extend(records::marks(&self.store.records, &record.obsolete).await?.into_keys());
-            record.obsolete = obsolete;
+            let obsolete = records::still_filed(&self.store.records, handle, &record.obsolete).await?;
+            let marks = records::marks(&self.store.records, record.obsolete.iter().map(Filing::hash)).await?;
+            record.obsolete.retain(|old| obsolete.contains(old) || marks.contains_key(old.hash()));
             self.refile(&mut record, details.as_ref());
             kept_keys.retain(|key| record.keys.contains(key));
             let rev = next_rev(last, self.now());
@@ -269,23 +269,28 @@ impl Matching {
         records::write(&self.store.records, handle, last, rev, record, expires).await
     }
 
-    /// Hashes of the keys that a record is filed under, sorted.
-    pub(crate) fn keys_of(&self, standard: &Standard) -> Vec<String> {
-        let hash = |key: &String| {
+    /// How a record is to be filed, sorted.
+    pub(crate) fn filings(&self, standard: &Standard) -> Vec<Filing> {
+        let parts =
+            birth_parts(standard).map(|parts| parts.map(|part| self.store.key.hash("birth", &part.to_string())));
+        let filing = |key: &String| {
             let mut hash = self.store.key.hash("block", key);
             hash.truncate(KEY_LENGTH);
-            hash
+            match &parts {
+                Some(parts) if is_name_alone(key) => Filing::with_birth(&hash, parts),
+                _ => Filing::under(&hash),
+            }
         };
-        let mut keys: Vec<String> = blocking_keys(standard).iter().map(hash).collect();
-        keys.sort();
-        keys.dedup();
-        keys
+        let mut filings: Vec<Filing> = blocking_keys(standard).iter().map(filing).collect();
+        filings.sort();
+        filings.dedup();
+        filings
     }
 
     /// Says under which keys a record is filed from now on, and which of the old ones have to go.
     fn refile(&self, record: &mut Record, details: Option<&Details>) {
         let standard = details.map(|details| Standard::of(&record.id.source, details));
-        let keys = standard.map(|standard| self.keys_of(&standard)).unwrap_or_default();
+        let keys = standard.map(|standard| self.filings(&standard)).unwrap_or_default();
         let mut obsolete = std::mem::take(&mut record.keys);
         obsolete.append(&mut record.obsolete);
         obsolete.retain(|key| !keys.contains(key));
@@ -383,13 +388,13 @@ impl Matching {
         }
         records::file(&self.store.records, &entries).await?;
 
-        let keys: BTreeSet<&String> = fresh.iter().flat_map(|one| &one.record.keys).collect();
+        let keys: BTreeSet<&str> = fresh.iter().flat_map(|one| &one.record.keys).map(Filing::hash).collect();
         let most = self.model.saturation();
         let reads = keys.into_iter().map(|key| async move {
             Ok::<_, Failure>((key, records::block(&self.store.records, key, Some(most + 1)).await?))
         });
         let (blocks, told) = tokio::try_join!(tasks::all(AT_ONCE, reads.collect()), self.restrictions(fresh))?;
-        let mut blocks: BTreeMap<&String, records::Block> = blocks.into_iter().collect();
+        let mut blocks: BTreeMap<&str, records::Block> = blocks.into_iter().collect();
         for (key, block) in &mut blocks {
             let is_in_hand = work.in_hand.contains_key(*key);
             if !is_in_hand && !is_settled(block, most) {
@@ -402,17 +407,17 @@ impl Matching {
             *block = self.members_that_list(key).await?;
         }
 
-        let open = |key: &&String| blocks.get(*key).filter(|block| block.members.len() <= most);
-        let candidates: BTreeSet<&RecordHandle> = fresh
-            .iter()
-            .flat_map(|one| one.record.keys.iter())
-            .collect::<BTreeSet<_>>()
-            .iter()
-            .filter_map(open)
-            .flat_map(|block| &block.members)
-            .collect();
-        let known = records::read(&self.store.records, candidates, self.now()).await?;
-        self.repair(&blocks, &known, most).await?;
+        // Who is filed as a record is, under a key that supports a link, and may be of its birth date.
+        let met = |own: &Filing| {
+            let block = blocks.get(own.hash()).filter(|block| block.members.len() <= most);
+            let members = block.into_iter().flat_map(|block| &block.members);
+            let own = own.clone();
+            members.filter(move |(_, theirs)| own.may_be_one_birth(theirs))
+        };
+        let filings: BTreeSet<&Filing> = fresh.iter().flat_map(|one| &one.record.keys).collect();
+        let candidates: BTreeSet<&RecordHandle> = filings.into_iter().flat_map(met).map(|(member, _)| member).collect();
+        let known = records::read(&self.store.records, candidates.iter().copied(), self.now()).await?;
+        self.repair(&blocks, &candidates, &known, most).await?;
 
         let standard = |record: &Record| {
             let details = record::details(&self.definitions, record)?;
@@ -434,14 +439,19 @@ impl Matching {
             };
             let own = standard(&one.record).unwrap_or_default();
             let mut edges = BTreeSet::new();
-            let blocks = one.record.keys.iter().filter_map(|key| Some((key, open(&key)?)));
-            let known = &known;
-            let pairs: BTreeSet<&RecordHandle> = blocks
-                .flat_map(|(key, block)| block.members.iter().filter(move |other| lists(known, other, key)))
-                .filter(|other| **other != one.handle)
-                .collect();
-            for other in pairs {
+            // By a name alone only those meet that may indeed be of one birth date: hashes of its parts may collide.
+            let mut pairs: BTreeMap<&RecordHandle, bool> = BTreeMap::new();
+            for filing in &one.record.keys {
+                let others = met(filing).filter(|(other, theirs)| *other != one.handle && lists(&known, other, theirs));
+                for (other, theirs) in others {
+                    *pairs.entry(other).or_default() |= filing.birth().is_empty() || theirs.birth().is_empty();
+                }
+            }
+            for (other, meets) in pairs {
                 let Some((rev, standard)) = standards.get(other) else { continue };
+                if !meets && !may_be_one_birth(&own, standard) {
+                    continue;
+                }
                 let comparison = self.model.compare(&own, standard);
                 let theirs = known.get(other).and_then(|stored| stored.record.as_ref());
                 let has_two = [Some(&one.record), theirs].into_iter().flatten().any(|record| !record.never.is_empty());
@@ -505,19 +515,20 @@ impl Matching {
         Ok(told.collect())
     }
 
-    /// Deletes keys that their record does not list: left by workers that were overtaken.
+    /// Deletes keys that their record, if it was read, does not list: left by workers that were overtaken.
     async fn repair(
         &self,
-        blocks: &BTreeMap<&String, records::Block>,
+        blocks: &BTreeMap<&str, records::Block>,
+        read: &BTreeSet<&RecordHandle>,
         known: &HashMap<RecordHandle, Stored>,
         most: usize,
     ) -> Result<(), Failure> {
         let open = blocks.iter().filter(|(_, block)| block.members.len() <= most);
-        let entries = open.flat_map(|(key, block)| block.members.iter().map(move |member| (*key, member)));
-        let stray = entries.filter(|(key, member)| !lists(known, member, key));
-        let deletes = stray.map(|(key, member)| {
+        let entries = open.flat_map(|(_, block)| &block.members).filter(|(member, _)| read.contains(member));
+        let stray = entries.filter(|(member, filing)| !lists(known, member, filing));
+        let deletes = stray.map(|(member, filing)| {
             let rev = known.get(member).map_or(0, |stored| stored.rev);
-            records::unfile(&self.store.records, key, member, rev)
+            records::unfile(&self.store.records, filing, member, rev)
         });
         tasks::all(AT_ONCE, deletes.collect()).await?;
         Ok(())
@@ -533,11 +544,11 @@ impl Matching {
             if block.members.len() <= most || before.as_ref() == Some(&block) {
                 return Ok(block);
             }
-            let known = records::read(&self.store.records, &block.members, self.now()).await?;
-            let stray = block.members.iter().filter(|member| !lists(&known, member, &key));
-            let stray = stray.map(|member| (member, known.get(member).map_or(0, |stored| stored.rev)));
-            for (member, rev) in stray {
-                records::unfile(&self.store.records, &key, member, rev).await?;
+            let members = block.members.iter().map(|(member, _)| member);
+            let known = records::read(&self.store.records, members, self.now()).await?;
+            for (member, filing) in block.members.iter().filter(|(member, filing)| !lists(&known, member, filing)) {
+                let rev = known.get(member).map_or(0, |stored| stored.rev);
+                records::unfile(&self.store.records, filing, member, rev).await?;
             }
             before = Some(block);
         }
@@ -607,8 +618,9 @@ impl Matching {
         let members = records::block(&self.store.records, key, None).await?.members;
         let state = if is_saturated { "saturated" } else { "open" };
         tracing::warn!(count = members.len(), state, "a blocking key crossed the saturation limit");
+        let members = members.iter().map(|(member, _)| member);
         let known: BTreeMap<_, _> =
-            records::read(&self.store.records, &members, self.now()).await?.into_iter().collect();
+            records::read(&self.store.records, members, self.now()).await?.into_iter().collect();
         let again = known.into_iter().filter(|(handle, _)| !besides.contains(handle));
         let bumps = again.map(|(handle, stored)| self.look_again(handle, stored));
         let arrived = tasks::all(AT_ONCE, bumps.collect()).await?.into_iter().flatten().collect();
@@ -800,11 +812,11 @@ impl Matching {
 
     /// Step 8.
     async fn delete_obsolete(&self, arrived: impl Iterator<Item = &Arrived>, work: &Work) -> Result<(), Failure> {
-        let entries: Vec<(&String, &Arrived)> =
+        let entries: Vec<(&Filing, &Arrived)> =
             arrived.flat_map(|one| one.record.obsolete.iter().map(move |key| (key, one))).collect();
         let deletes = entries.iter().map(|(key, one)| records::unfile(&self.store.records, key, &one.handle, one.rev));
         tasks::all(AT_ONCE, deletes.collect()).await?;
-        let keys: BTreeSet<&String> = entries.iter().map(|(key, _)| *key).collect();
+        let keys = entries.iter().map(|(key, _)| key.hash());
         for (key, mark) in records::marks(&self.store.records, keys).await? {
             if !work.in_hand.contains_key(&key) && (mark == Mark::Settling || !self.is_saturated(&key).await?) {
                 self.reconsider(&key, &BTreeSet::new(), work).await?;
@@ -892,9 +904,9 @@ fn is_settled(block: &records::Block, most: usize) -> bool {
     }
 }
 
-/// Whether a record, as it was read, is filed under a key.
-fn lists(known: &HashMap<RecordHandle, Stored>, handle: &RecordHandle, key: &String) -> bool {
-    known.get(handle).and_then(|stored| stored.record.as_ref()).is_some_and(|record| record.keys.contains(key))
+/// Whether a record, as it was read, is filed so.
+fn lists(known: &HashMap<RecordHandle, Stored>, handle: &RecordHandle, filing: &Filing) -> bool {
+    known.get(handle).and_then(|stored| stored.record.as_ref()).is_some_and(|record| record.keys.contains(filing))
 }
 
 impl Roots {

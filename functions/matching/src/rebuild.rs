@@ -92,7 +92,7 @@ impl Matching {
         let record = stored.record?;
         let details = record::details(&self.definitions, &record)?;
         let standard = Standard::of(&record.id.source, &details);
-        let is_filed_so = record.keys == self.keys_of(&standard);
+        let is_filed_so = record.keys == self.filings(&standard);
         let relatives = record::relatives(&self.store.key, &record.id, &details);
         Some(Known {
             subject: Subject {

@@ -6,7 +6,7 @@
 use crate::{
     Rates,
     dice::{Dice, Purpose, YEAR, age, days, plus},
-    names::NAMES,
+    names::{NAMES, VARIANTS},
     places::{City, Place},
     records::ByHand,
     staff::{Service, worker},
@@ -103,9 +103,10 @@ pub(crate) struct Person {
 }
 
 impl Person {
-    /// Whether it is one of their first names, given or called by.
-    fn bears(&self, name: &str) -> bool {
-        self.forename == name || self.middle == name || self.preferred.as_deref() == Some(name)
+    /// Whether one of their first names, given or called by, is a form of this one.
+    fn bears_a_form_of(&self, name: &str) -> bool {
+        let own = [&self.forename, &self.middle].into_iter().chain(&self.preferred).filter(|own| !own.is_empty());
+        own.into_iter().any(|own| VARIANTS.are_forms_of_one(own, name))
     }
 
     pub(crate) fn age(&self, today: Date) -> i64 {
@@ -343,8 +344,10 @@ impl Making<'_> {
         let dice = &mut self.dice;
         let year = born.year();
         let mut forename = NAMES.forename(dice, group, sex, year);
-        // Of two who were born together neither has a name of the other's: nobody gives one twin the name of the other.
-        let is_taken = |name: &str| self.family.people.iter().any(|other| other.born == born && other.bears(name));
+        // Of two who were born together neither has a name of the other's, or a form of it: nobody calls twins Siu and
+        // Siu-Mei, or Harry and Henry.
+        let is_taken =
+            |name: &str| self.family.people.iter().any(|other| other.born == born && other.bears_a_form_of(name));
         // Other siblings hardly ever share a forename.
         while is_taken(&forename)
             || (self.family.people.iter().any(|other| other.forename == forename) && dice.chance(0.97))
@@ -875,7 +878,7 @@ mod tests {
                 let (a, b) = (&family.people[link.a], &family.people[link.b]);
                 assert_eq!(a.born, b.born);
                 for name in [&a.forename, &a.middle].into_iter().chain(&a.preferred).filter(|name| !name.is_empty()) {
-                    assert!(!b.bears(name), "family {number}");
+                    assert!(!b.bears_a_form_of(name), "family {number}");
                 }
                 pairs += 1;
             }

@@ -152,6 +152,18 @@ impl Variants {
         self.nick.get(forename).map(|names| dice.pick(names).as_str())
     }
 
+    /// Whether two forenames are the same, forms of one name, or one the beginning or end of the other.
+    pub(crate) fn are_forms_of_one(&self, a: &str, b: &str) -> bool {
+        let forms = |name: &str| {
+            let listed = [&self.nick, &self.sound].into_iter().filter_map(|lists| lists.get(name));
+            listed.flatten().cloned().chain([name.to_owned()]).collect::<Vec<_>>()
+        };
+        let parts = |name: &str| name.split(['-', ' ']).map(str::to_owned).collect::<Vec<_>>();
+        let within = |a: &[String], b: &[String]| a.iter().all(|part| b.contains(part));
+        let (parts_a, parts_b, forms_b) = (parts(a), parts(b), forms(b));
+        within(&parts_a, &parts_b) || within(&parts_b, &parts_a) || forms(a).iter().any(|form| forms_b.contains(form))
+    }
+
     /// Another spelling of the name, when one is known.
     pub(crate) fn spelling(&self, dice: &mut Dice, name: &str) -> Option<&str> {
         self.sound.get(name).map(|names| dice.pick(names).as_str())

@@ -9,7 +9,9 @@
 
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a command-line tool")]
 
-use fc_linkage::{Kin, Model, NeverMerged, Quality, Standard, Subject, blocking_keys, explain, link};
+use fc_linkage::{
+    Kin, Model, NeverMerged, Quality, Standard, Subject, blocking_keys, explain, is_name_alone, link, may_be_one_birth,
+};
 use fc_model::{Content, Date, Details, RecordId, SourceId};
 use fc_sources::{Definitions, Entry, FeedKind, Row};
 use std::{
@@ -252,7 +254,9 @@ fn blocking_table(model: &Model, standards: &[Standard], wanted: &HashSet<Pair>)
         let kind = kinds.entry(key.chars().next().unwrap_or('?')).or_default();
         kind.0 += members.len();
         if members.len() <= model.saturation() {
-            kind.1.extend(pairs_of(members));
+            let name_alone = is_name_alone(key);
+            let meet = |(a, b): &Pair| !name_alone || may_be_one_birth(&standards[*a], &standards[*b]);
+            kind.1.extend(pairs_of(members).into_iter().filter(meet));
         }
     }
     println!("\nkey  keys a record  recall  recall it alone adds  candidates a record  candidates it alone adds");

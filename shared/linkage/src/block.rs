@@ -48,13 +48,41 @@ pub fn blocking_keys(record: &Standard) -> Vec<String> {
     for surname in sounds.surnames.iter().take(MOST_OF_EACH) {
         for forename in sounds.forenames.iter().take(MOST_OF_EACH) {
             let (first, second) = if forename <= surname { (forename, surname) } else { (surname, forename) };
-            keys.push(format!("m#{first}#{second}"));
+            keys.push(format!("{NAME_ALONE}{first}#{second}"));
         }
     }
     let mut seen = BTreeSet::new();
     keys.retain(|key| seen.insert(key.clone()));
     keys.truncate(MOST_KEYS);
     keys
+}
+
+/// Whether a key says no more than how a name sounds. In a large council many share it and nothing else, so those filed
+/// under it are compared only if they may be of [one birth date](may_be_one_birth).
+#[must_use]
+pub fn is_name_alone(key: &str) -> bool {
+    key.starts_with(NAME_ALONE)
+}
+
+/// How keys begin that say no more than how a name sounds.
+const NAME_ALONE: &str = "m#";
+
+/// A birth date as three numbers, of which two dates have at least one in common if one of them may be the other,
+/// written wrong: year and month, year and day, day and month in either order. `None` when it may be written for any
+/// other, because it is missing, known in part, expected, or 1 January.
+#[must_use]
+pub fn birth_parts(record: &Standard) -> Option<[u32; 3]> {
+    let birth = record.birth.filter(|_| !record.expected)?;
+    let number = |part: i8| u32::from(part.unsigned_abs());
+    let (year, month, day) = (u32::from(birth.year().unsigned_abs()), number(birth.month()?), number(birth.day()?));
+    ((month, day) != (1, 1)).then_some([year * 32 + month, year * 32 + day, month.min(day) * 32 + month.max(day)])
+}
+
+/// Whether two records may be of one birth date.
+#[must_use]
+pub fn may_be_one_birth(a: &Standard, b: &Standard) -> bool {
+    let differ = |a: [u32; 3], b: [u32; 3]| a.iter().zip(&b).all(|(a, b)| a != b);
+    !birth_parts(a).zip(birth_parts(b)).is_some_and(|(a, b)| differ(a, b))
 }
 
 /// The sounds of a record's names.
@@ -162,6 +190,22 @@ mod tests {
         let mut undated = record("Lucy", "Taylor", "", "2 High St");
         undated.homes[0].postcode.clear();
         assert!(meet(&lucy, &undated));
+    }
+
+    #[test]
+    fn a_birth_date_may_be_another_one_written_wrong() {
+        let born = |birth: &str| record("Lucy", "Smith", birth, "");
+        let birth = born("2015-03-12");
+        for wrong in ["2015-03-12", "2015-12-03", "2015-03-21", "2005-03-12", "2015-09-12", "2015-01-01", "2016", ""] {
+            assert!(may_be_one_birth(&birth, &born(wrong)) && may_be_one_birth(&born(wrong), &birth), "{wrong}");
+        }
+        for other in ["2014-07-19", "2015-04-13", "2013-04-12"] {
+            assert!(!may_be_one_birth(&birth, &born(other)), "{other}");
+        }
+        let expected = Standard { expected: true, ..born("2019-07-01") };
+        assert!(may_be_one_birth(&birth, &expected));
+        // Two born on 1 January of different years are met: many are only thought to be.
+        assert!(may_be_one_birth(&born("1980-01-01"), &born("1990-01-01")));
     }
 
     #[test]

@@ -1,6 +1,10 @@
 //! Linking a whole council offline: the same steps as for one record, for all of them at once.
 
-use crate::{Band, Decision, Edge, Member, Model, Possible, Standard, Verdict, blocking_keys, resolve};
+use crate::{
+    Band, Decision, Edge, Member, Model, Possible, Standard, Verdict,
+    block::{blocking_keys, is_name_alone, may_be_one_birth},
+    resolve,
+};
 use fc_model::{Details, RecordId};
 use rayon::prelude::*;
 use std::{
@@ -153,7 +157,7 @@ fn edges(model: &Model, records: &[Subject], blocks: &Blocks) -> (Vec<Edge>, usi
     let of_key = |key: u32| {
         let mut compared = 0;
         let mut found = Vec::new();
-        blocks.pairs(key, |a, b| {
+        blocks.pairs(key, records, |a, b| {
             let (a, b) = (a as usize, b as usize);
             compared += 1;
             let comparison = model.compare(&records[a].standard, &records[b].standard);
@@ -178,18 +182,21 @@ fn edges(model: &Model, records: &[Subject], blocks: &Blocks) -> (Vec<Edge>, usi
     (edges, compared)
 }
 
-/// Pairs of records that share a blocking key which is not saturated, each once, and the number of saturated keys.
+/// Pairs of records that meet under a blocking key which is not saturated, each once, and the number of saturated keys.
 #[must_use]
 pub fn candidates(model: &Model, records: &[Subject]) -> (Vec<(u32, u32)>, usize) {
     let blocks = Blocks::of(model, records);
     let mut pairs = Vec::new();
-    (0..blocks.keys()).for_each(|key| blocks.pairs(key, |a, b| pairs.push((a, b))));
+    (0..blocks.keys()).for_each(|key| blocks.pairs(key, records, |a, b| pairs.push((a, b))));
     pairs.par_sort_unstable();
     (pairs, blocks.saturated)
 }
 
-/// Who shares which blocking key, of those with more than one member that are not saturated. Keys are numbered.
+/// Who shares which blocking key, of those with more than one member that are not saturated. Keys are numbered, those that
+/// are a name alone last.
 struct Blocks {
+    /// The first key that is a name alone.
+    names_from: u32,
     /// Members of all keys, key by key, each key's in the order of records.
     members: Vec<u32>,
     /// Where each key's members begin, and where the last one's end.
@@ -214,6 +221,7 @@ impl Blocks {
         filed.par_sort_unstable();
         filed.dedup();
         let mut blocks = Self {
+            names_from: 0,
             members: Vec::with_capacity(filed.len()),
             starts: vec![0],
             keys_of: Vec::new(),
@@ -227,6 +235,9 @@ impl Blocks {
             }
             blocks.members.extend(group.iter().map(|(_, record)| *record));
             blocks.starts.push(blocks.members.len() as u32);
+            if group[0].0 & NAME_ALONE == 0 {
+                blocks.names_from = blocks.keys();
+            }
         }
         drop(filed);
         // Each record's keys: how many, where they begin, which.
@@ -262,13 +273,17 @@ impl Blocks {
         &self.keys_of[self.keys_start[at] as usize..self.keys_start[at + 1] as usize]
     }
 
-    /// Every two members of a key, the earlier record first, unless they share an earlier key.
-    fn pairs(&self, key: u32, mut each: impl FnMut(u32, u32)) {
+    /// Every two members of a key that meet by it, the earlier record first, unless they share an earlier key.
+    fn pairs(&self, key: u32, records: &[Subject], mut each: impl FnMut(u32, u32)) {
         let members = self.members_of(key);
+        let meet = |a: u32, b: u32| {
+            let standard = |record: u32| &records[record as usize].standard;
+            key < self.names_from || may_be_one_birth(standard(a), standard(b))
+        };
         for (at, a) in members.iter().enumerate() {
             let keys = self.keys_of(*a);
             for b in &members[at + 1..] {
-                if first_in_both(keys, self.keys_of(*b)) == Some(key) {
+                if meet(*a, *b) && first_in_both(keys, self.keys_of(*b)) == Some(key) {
                     each(*a, *b);
                 }
             }
@@ -289,11 +304,14 @@ fn first_in_both(a: &[u32], b: &[u32]) -> Option<u32> {
     None
 }
 
+/// Marks the hash of a key that is a name alone, so that these come last.
+const NAME_ALONE: u64 = 1 << 63;
+
 /// Keys are held as hashes: two that collide only make two records meet that need not have.
 fn hashed(key: &str) -> u64 {
     let mut hasher = DefaultHasher::new();
     key.hash(&mut hasher);
-    hasher.finish()
+    if is_name_alone(key) { hasher.finish() | NAME_ALONE } else { hasher.finish() & !NAME_ALONE }
 }
 
 /// Decisions by index of record: the stewards', and whom sources know to be two people.

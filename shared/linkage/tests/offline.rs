@@ -2,7 +2,9 @@
 
 #![expect(clippy::unwrap_used, reason = "tests may fail by panicking")]
 
-use fc_linkage::{Model, Step, Subject, blocking_keys, link, link::candidates, link_step_by_step};
+use fc_linkage::{
+    Model, Step, Subject, blocking_keys, is_name_alone, link, link::candidates, link_step_by_step, may_be_one_birth,
+};
 use fc_model::{Address, BirthDate, Date, Details, Name, Postcode, RecordId};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -40,12 +42,14 @@ fn two_records_are_compared_once_if_they_share_a_key_that_is_not_saturated() {
             filed.entry(key).or_default().push(i as u32);
         }
     }
-    let (few, many): (Vec<_>, Vec<_>) = filed.values().partition(|members| members.len() <= model.saturation());
-    let wanted: BTreeSet<(u32, u32)> = few
-        .iter()
-        .flat_map(|members| members.iter().flat_map(|a| members.iter().map(move |b| (*a, *b))))
-        .filter(|(a, b)| a < b)
-        .collect();
+    let (few, many): (Vec<_>, Vec<_>) = filed.iter().partition(|(_, members)| members.len() <= model.saturation());
+    let standard = |record: &u32| &records[*record as usize].standard;
+    let meet = |key: &str, (a, b): (&u32, &u32)| !is_name_alone(key) || may_be_one_birth(standard(a), standard(b));
+    let mut wanted: BTreeSet<(u32, u32)> = BTreeSet::new();
+    for (key, members) in few {
+        let pairs = members.iter().flat_map(|a| members.iter().map(move |b| (a, b)));
+        wanted.extend(pairs.filter(|(a, b)| a < b && meet(key, (a, b))).map(|(a, b)| (*a, *b)));
+    }
 
     let (pairs, saturated) = candidates(model, &records);
     assert_eq!(pairs, wanted.iter().copied().collect::<Vec<_>>());

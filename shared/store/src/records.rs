@@ -3,7 +3,7 @@
 //! | key (`pk` / `sk`) | content | `rev` |
 //! | --- | --- | --- |
 //! | `REC#<handle>` / `REC` | [`Record`]: what each feed says of a record | grows with every change |
-//! | `KEY#<hash>` / `<handle>` | nothing: the record is filed under this blocking key | that of the record when filed |
+//! | `KEY#<hash>` / `<handle>`, `<handle>@<birth>` | nothing: the record is filed so under this blocking key | that of the record when filed |
 //! | `KEY#<hash>` / `!` | nothing: the key is known to be saturated; or that this is being settled | grows |
 //! | `HEAD#<handle>` / `HEAD` | the cluster a record started, or where it went | the cluster's epoch |
 //! | `HEAD#<handle>` / `CHUNK#<name>#<n>` | a piece of a cluster too large for one item | 0 |
@@ -73,12 +73,12 @@ pub struct Record {
     pub id: RecordId,
     /// What each feed says.
     pub fragments: BTreeMap<FeedId, Fragment>,
-    /// Hashes of the blocking keys it is filed under.
+    /// How it is filed.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub keys: Vec<String>,
-    /// Hashes of keys it was filed under before, still to be deleted.
+    pub keys: Vec<Filing>,
+    /// How it was filed before, still to be deleted.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub obsolete: Vec<String>,
+    pub obsolete: Vec<Filing>,
     /// Records it must never be linked with: every one its source ever named, and what was kept of a former stay.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub never: BTreeSet<RecordHandle>,
@@ -297,11 +297,81 @@ pub async fn restrict(
     table.update(&what.key(), change).await.map(|_| ())
 }
 
+/// How a record is filed: under the hash of a blocking key, with hashes of parts of its birth date where the key alone says
+/// too little. Written `<hash>` or `<hash>@<birth>`.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Filing(String);
+
+/// Letters of the hash of one part of a birth date.
+const PART_LENGTH: usize = 4;
+
+impl Filing {
+    /// Under a key alone: who shares it meets this record, whatever their birth dates.
+    #[must_use]
+    pub fn under(hash: &str) -> Self {
+        Self(hash.to_owned())
+    }
+
+    /// Under a key, for records that have a part of the birth date in common, or none. Of each part's hash a few letters are
+    /// kept: two that collide are read for nothing.
+    #[must_use]
+    pub fn with_birth(hash: &str, parts: &[String]) -> Self {
+        let parts: String = parts.iter().map(|part| part.chars().take(PART_LENGTH).collect::<String>()).collect();
+        Self(format!("{hash}@{parts}"))
+    }
+
+    /// The key's hash.
+    #[must_use]
+    pub fn hash(&self) -> &str {
+        self.0.split('@').next().unwrap_or_default()
+    }
+
+    /// Hashes of parts of the birth date; empty when it may be any.
+    #[must_use]
+    pub fn birth(&self) -> &str {
+        self.0.split_once('@').map_or("", |(_, birth)| birth)
+    }
+
+    /// Whether two records that are filed so under one key may be of one birth date.
+    #[must_use]
+    pub fn may_be_one_birth(&self, other: &Self) -> bool {
+        let (own, others) = (self.birth().as_bytes(), other.birth().as_bytes());
+        let mut parts = own.chunks(PART_LENGTH).zip(others.chunks(PART_LENGTH));
+        own.is_empty() || others.is_empty() || parts.any(|(own, other)| own == other)
+    }
+
+    /// As the sort key of a record that is filed so.
+    fn sk(&self, handle: &RecordHandle) -> String {
+        match self.birth() {
+            "" => handle.to_string(),
+            birth => format!("{handle}@{birth}"),
+        }
+    }
+
+    fn key(&self, handle: &RecordHandle) -> Key {
+        Key::new(block_pk(self.hash()), self.sk(handle))
+    }
+
+    /// Reads a key of the table; `None` if no record is filed there.
+    fn of(hash: &str, sk: &str) -> Option<(RecordHandle, Self)> {
+        let (handle, birth) = sk.split_once('@').map_or((sk, None), |(handle, birth)| (handle, Some(birth)));
+        let filing = birth.map_or_else(|| hash.to_owned(), |birth| format!("{hash}@{birth}"));
+        Some((RecordHandle::parse(handle).ok()?, Self(filing)))
+    }
+}
+
+impl std::fmt::Debug for Filing {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Filing(redacted)")
+    }
+}
+
 /// The members of a blocking key.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Block {
-    /// Records filed under it; only as many as were asked for.
-    pub members: Vec<RecordHandle>,
+    /// Records filed under it, and how; only as many as were asked for.
+    pub members: Vec<(RecordHandle, Filing)>,
     /// What is said of its saturation; nothing of a key that is open.
     pub mark: Option<Mark>,
     /// The version of that.
@@ -327,36 +397,35 @@ fn block_pk(hash: &str) -> String {
     format!("KEY#{hash}")
 }
 
-/// Files records under keys: (hash, record) at the record's version.
+/// Files records, each at its version.
 ///
 /// # Errors
 /// When the table cannot be written.
-pub async fn file(table: &Table, entries: &BTreeMap<(String, RecordHandle), u64>) -> Result<(), StoreError> {
-    let item = |((hash, handle), rev): (&(String, RecordHandle), &u64)| {
-        Item::bare(Key::new(block_pk(hash), handle.as_str()), *rev)
-    };
+pub async fn file(table: &Table, entries: &BTreeMap<(Filing, RecordHandle), u64>) -> Result<(), StoreError> {
+    let item = |((filing, handle), rev): (&(Filing, RecordHandle), &u64)| Item::bare(filing.key(handle), *rev);
     table.batch_write(&entries.iter().map(item).collect::<Vec<_>>(), &[]).await
 }
 
-/// Those of these keys under which a record is still filed. One call for up to 100.
+/// How a record is still filed, of these. One call for up to 100.
 ///
 /// # Errors
 /// When the table cannot be read.
-pub async fn still_filed(table: &Table, handle: &RecordHandle, hashes: &[String]) -> Result<Vec<String>, StoreError> {
-    let keys: Vec<Key> = hashes.iter().map(|hash| Key::new(block_pk(hash), handle.as_str())).collect();
+pub async fn still_filed(table: &Table, handle: &RecordHandle, of: &[Filing]) -> Result<Vec<Filing>, StoreError> {
+    let keys: Vec<Key> = of.iter().map(|filing| filing.key(handle)).collect();
     if keys.is_empty() {
         return Ok(Vec::new());
     }
     let found = table.batch_get(&keys, true).await?;
-    Ok(found.iter().filter_map(|item| item.key.pk.strip_prefix("KEY#").map(str::to_owned)).collect())
+    let filing = |item: &Item| Some(Filing::of(item.key.pk.strip_prefix("KEY#")?, &item.key.sk)?.1);
+    Ok(found.iter().filter_map(filing).collect())
 }
 
-/// Takes a record out of a key, unless it was filed there again at a version above `rev`.
+/// Takes a record out of a key, unless it was filed there so again at a version above `rev`.
 ///
 /// # Errors
 /// When the table cannot be written.
-pub async fn unfile(table: &Table, hash: &str, handle: &RecordHandle, rev: u64) -> Result<(), StoreError> {
-    match table.delete(&Key::new(block_pk(hash), handle.as_str()), Guard::Below(rev + 1)).await {
+pub async fn unfile(table: &Table, filing: &Filing, handle: &RecordHandle, rev: u64) -> Result<(), StoreError> {
+    match table.delete(&filing.key(handle), Guard::Below(rev + 1)).await {
         Ok(()) | Err(StoreError::Conflict) => Ok(()),
         Err(error) => Err(error),
     }
@@ -376,9 +445,9 @@ pub async fn block(table: &Table, hash: &str, most: Option<usize>) -> Result<Blo
     loop {
         let page = table.query(&query).await?;
         for item in page.items {
-            match RecordHandle::parse(&item.key.sk) {
-                Ok(handle) => block.members.push(handle),
-                Err(_) => (block.mark, block.mark_rev) = (Some(Mark::of(&item)), Some(item.rev)),
+            match Filing::of(hash, &item.key.sk) {
+                Some(member) => block.members.push(member),
+                None => (block.mark, block.mark_rev) = (Some(Mark::of(&item)), Some(item.rev)),
             }
         }
         match page.next {
@@ -398,9 +467,10 @@ pub async fn block(table: &Table, hash: &str, most: Option<usize>) -> Result<Blo
 /// When the table cannot be read.
 pub async fn marks<'a>(
     table: &Table,
-    hashes: impl IntoIterator<Item = &'a String>,
+    hashes: impl IntoIterator<Item = &'a str>,
 ) -> Result<BTreeMap<String, Mark>, StoreError> {
-    let keys: Vec<Key> = hashes.into_iter().map(|hash| mark_key(hash)).collect();
+    let keys: BTreeSet<&str> = hashes.into_iter().collect();
+    let keys: Vec<Key> = keys.into_iter().map(mark_key).collect();
     if keys.is_empty() {
         return Ok(BTreeMap::new());
     }

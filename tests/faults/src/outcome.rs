@@ -97,7 +97,9 @@ impl Outcome {
                     }
                     let mut record = json(&item)?;
                     for key in record["keys"].as_array().into_iter().flatten().filter_map(Value::as_str) {
-                        listed.push((key.to_owned(), of.to_owned()));
+                        let (hash, birth) = key.split_once('@').unwrap_or((key, ""));
+                        let sk = if birth.is_empty() { of.to_owned() } else { format!("{of}@{birth}") };
+                        listed.push((hash.to_owned(), sk));
                     }
                     let mut fragments = std::mem::take(&mut record["fragments"]);
                     for fragment in fragments.as_object_mut().into_iter().flat_map(serde_json::Map::values_mut) {
@@ -138,7 +140,7 @@ impl Outcome {
         if settling > 0 {
             self.complaints.push(format!("{settling} blocking keys are marked as being settled, and nobody is at it"));
         }
-        let missing = listed.iter().filter(|(key, handle)| !filed.get(key).is_some_and(|of| of.contains(handle)));
+        let missing = listed.iter().filter(|(hash, sk)| !filed.get(hash).is_some_and(|of| of.contains(sk)));
         let missing = missing.count();
         if missing > 0 {
             self.complaints.push(format!("{missing} blocking keys of records are not filed: nobody would meet them"));

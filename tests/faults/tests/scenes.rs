@@ -14,7 +14,7 @@ use fc_model::{BirthDate, Change, Details, HandleKey, Name, NhsNumber, Protectio
 use fc_store::{
     Guard, Item, Op, StoreError,
     loads::{self, FeedName, Load, LoadId, LoadState, Turn, Upload},
-    records::{self, Errand},
+    records::{self, Errand, Filing},
 };
 use jiff::{SignedDuration, Timestamp};
 use std::{
@@ -124,12 +124,13 @@ async fn entries_that_no_record_lists_cost_nobody_a_link() {
     }
     let first = stage.handle("cms", "1").unwrap();
     let items = stage.memory.table("records").all();
-    let of_first = items.iter().filter(|item| item.key.pk.starts_with("KEY#") && item.key.sk == first.as_str());
+    let of_first =
+        items.iter().filter(|item| item.key.pk.starts_with("KEY#") && item.key.sk.starts_with(first.as_str()));
     let keys: Vec<String> = of_first.map(|item| item.key.pk.trim_start_matches("KEY#").to_owned()).collect();
     assert!(keys.len() > 2);
     let mut stray = BTreeMap::new();
     for key in &keys {
-        stray.extend(strangers.iter().map(|stranger| ((key.clone(), stranger.clone()), 1)));
+        stray.extend(strangers.iter().map(|stranger| ((Filing::under(key), stranger.clone()), 1)));
     }
     records::file(&stage.store().records, &stray).await.unwrap();
     stage.apply(&[last]).await.unwrap();

@@ -738,7 +738,10 @@ async fn a_key_that_a_crash_left_behind_goes_with_the_next_change_or_the_one_aft
     });
     let keys = async |council: &Council| {
         let rows = council.records().await;
-        rows.into_iter().filter(|(pk, _, _)| pk.starts_with("KEY#")).map(|(pk, _, _)| pk).collect::<BTreeSet<_>>()
+        rows.into_iter()
+            .filter(|(pk, _, _)| pk.starts_with("KEY#"))
+            .map(|(pk, sk, _)| (pk, sk))
+            .collect::<BTreeSet<_>>()
     };
     let last = Council::new().await;
     last.apply([moves[2].clone()]).await;
