@@ -798,3 +798,30 @@ async fn delete_old_chunks(
     }
     if old.is_empty() { Ok(()) } else { table.batch_write(&[], &old).await }
 }
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests may fail by panicking")]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_filing_is_read_as_it_was_written_and_tells_who_may_be_met() {
+        let parts = |letters: [char; 3]| letters.map(|letter| letter.to_string().repeat(64));
+        let one = Filing::with_birth("00ff", &parts(['a', 'b', 'c']));
+        let near = Filing::with_birth("00ff", &parts(['d', 'b', 'e']));
+        // What is alike must be the same part.
+        let far = Filing::with_birth("00ff", &parts(['b', 'c', 'a']));
+        let any = Filing::under("00ff");
+        assert!(one.may_be_one_birth(&one) && one.may_be_one_birth(&near) && !one.may_be_one_birth(&far));
+        assert!(any.may_be_one_birth(&one) && one.may_be_one_birth(&any) && any.may_be_one_birth(&any));
+
+        let handle = HandleKey::new([7; 32]).unwrap().hash("record", "1").parse::<String>().unwrap();
+        let handle = RecordHandle::parse(&handle).unwrap();
+        for filing in [&one, &any] {
+            assert_eq!(filing.hash(), "00ff");
+            assert!(Filing::of("00ff", &filing.sk(&handle)).unwrap() == (handle.clone(), filing.clone()));
+        }
+        assert!(Filing::of("00ff", MARK).is_none());
+        assert!(!format!("{one:?}").contains("00ff"));
+    }
+}

@@ -101,6 +101,22 @@ async fn a_message_that_is_overtaken_finishes_what_it_left() {
 }
 
 #[tokio::test]
+async fn a_birth_date_put_right_is_met_by_whoever_comes_next() {
+    let zephyrine = |born: &str| somebody("Zephyrine", "Quillfeather", born);
+    let right = |stage: &Stage| {
+        let next = told(stage, 3, "housing", "2", zephyrine("2012-04-19"));
+        vec![told(stage, 2, "cms", "1", zephyrine("2012-04-18")), next]
+    };
+    let stage = Stage::new(OPEN).unwrap();
+    stage.apply(&[told(&stage, 1, "cms", "1", zephyrine("1975-11-30"))]).await.unwrap();
+    for change in right(&stage) {
+        stage.apply(&[change]).await.unwrap();
+    }
+    let differences = stage.outcome().unwrap().differences(&calmly(right).await, false);
+    assert_eq!(differences, Vec::<String>::new());
+}
+
+#[tokio::test]
 async fn entries_that_no_record_lists_cost_nobody_a_link() {
     let strangers = |stage: &Stage| {
         let names = ["Pemberton", "Kowalski", "Begum", "Dhillon", "Nkosi"];
