@@ -44,9 +44,9 @@ impl Proof {
     pub(crate) fn of(levels: &[Level; FIELDS], beside: Beside) -> Self {
         let is = |field: Field, wanted: &[Level]| wanted.contains(&levels[field as usize]);
         let number = |wanted: &[Level]| is(Field::NhsNumber, wanted) || is(Field::Upn, wanted);
-        // One source that gives a number to a boy and a girl has written one's on both.
-        let two_sexes = beside.one_source && is(Field::Sex, &[Level::Differ]);
-        let identified = beside.identified || number(&[Level::Same]) && !two_sexes;
+        // One source that gives a number to a boy and a girl, or to two forenames, may have written one's on both.
+        let two = is(Field::Sex, &[Level::Differ]) || is(Field::Forename, &[Level::Differ]);
+        let identified = beside.identified || number(&[Level::Same]) && !(beside.one_source && two);
         let name_alone = is(Field::Birth, &[Level::Missing, Level::Shared, Level::Partial, Level::FirstOfJanuary])
             && is(Field::Address, &[Level::Missing, Level::Postcode, Level::Differ])
             && !is(Field::Contact, &[Level::Same]);

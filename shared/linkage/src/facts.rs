@@ -87,11 +87,12 @@ impl Facts {
             return if alike && !one_source { Clash::Number } else { Clash::Identifier };
         }
         let sexes = self.sex.zip(other.sex);
-        let boy_and_girl = forename == Level::Differ && sexes.is_some_and(|(x, y)| x != y);
+        let two_names = one_source && forename == Level::Differ;
         match forename == Level::Differ || birth == Some(Level::Differ) {
             // The number of one was written on both.
-            _ if shared && one_source && boy_and_girl => Clash::Identifier,
-            _ if shared => Clash::None,
+            _ if shared && two_names && sexes.is_some_and(|(x, y)| x != y) => Clash::Identifier,
+            // Or one was renamed, and is known twice: that is for a steward.
+            _ if shared && !two_names => Clash::None,
             true => Clash::Person,
             false if one_source => Clash::OneSource,
             false => Clash::None,
@@ -170,7 +171,9 @@ mod tests {
         };
         let (girl, boy) = (of("ruby", Sex::Female), of("riley", Sex::Male));
         assert_eq!(girl.clash(&boy), Clash::Identifier);
-        assert_eq!(girl.clash(&of("rubina", Sex::Female)), Clash::None, "renamed");
+        let other = of("esme", Sex::Female);
+        assert_eq!(girl.clash(&other), Clash::Person, "her twin, or renamed");
+        assert_eq!(girl.clash(&Facts { source: "schools".parse().ok(), ..other }), Clash::None, "renamed");
         assert_eq!(girl.clash(&Facts { source: "schools".parse().ok(), ..boy }), Clash::None, "changed name and sex");
     }
 

@@ -160,9 +160,7 @@ fn edges(model: &Model, records: &[Subject], blocks: &Blocks) -> (Vec<Edge>, usi
         blocks.pairs(key, records, |a, b| {
             let (a, b) = (a as usize, b as usize);
             compared += 1;
-            let comparison = model.compare(&records[a].standard, &records[b].standard);
-            let has_two = !records[a].never_link.is_empty() || !records[b].never_link.is_empty();
-            let weight = if has_two { model.guarded(&comparison) } else { comparison.weight };
+            let weight = model.compare_subjects(&records[a], &records[b]).weight;
             if model.band(weight) != Band::No {
                 found.push(Edge { a, b, weight });
             }

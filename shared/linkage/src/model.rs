@@ -208,17 +208,31 @@ impl Model {
         }
     }
 
-    /// The weight of a comparison of which one record has another identity that it must never be linked with. A child may have
-    /// had the name and the birth date in both, so without a home, a contact or a number in common it cannot link.
+    /// A comparison of which one record has another identity that it must never be linked with. A child may have had the name
+    /// and the birth date in both, so without a home, a contact or a number in common it cannot link.
     #[must_use]
-    pub fn guarded(&self, comparison: &Comparison) -> Weight {
+    pub fn guarded(&self, comparison: Comparison) -> Comparison {
         let proofs = [Field::Address, Field::Contact, Field::NhsNumber, Field::Upn];
         let is_proven = |found: &FieldEvidence| proofs.contains(&found.field) && found.weight.bits() > 0.0;
-        if comparison.fields.iter().any(is_proven) {
-            comparison.weight
-        } else {
-            comparison.weight.min(Weight::from_bits(self.unproven))
+        let most = Weight::from_bits(self.unproven);
+        if comparison.weight <= most || comparison.fields.iter().any(is_proven) {
+            return comparison;
         }
+        let calibration = comparison.calibration.bits() + most.bits() - comparison.weight.bits();
+        Comparison {
+            weight: most,
+            probability: most.probability(),
+            band: self.band(most),
+            calibration: Weight::from_bits(calibration),
+            ..comparison
+        }
+    }
+
+    /// Compares two records with what their sources say beside: whether either is one of two identities.
+    #[must_use]
+    pub fn compare_subjects(&self, a: &Subject, b: &Subject) -> Comparison {
+        let comparison = self.compare(&a.standard, &b.standard);
+        if a.never_link.is_empty() && b.never_link.is_empty() { comparison } else { self.guarded(comparison) }
     }
 
     /// Compares two records. Symmetric.

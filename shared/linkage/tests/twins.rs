@@ -161,3 +161,14 @@ fn a_list_searched_for_its_own_doubles_is_not_asked_whether_it_knows_two_people(
     let records = [told("Lan", 0), told("L", 1)];
     assert_eq!(link(&Model::shipped().suited_to(&records), &records, &[]).people, [0, 0]);
 }
+
+#[test]
+fn one_source_s_number_on_two_forenames_is_for_a_steward_and_two_sources_may_have_one_renamed_child() {
+    let of = |forename: &str| Details { nhs_number: Some(nhs(1)), ..twin(forename) };
+    let housing = told(&[("housing", of("Feya")), ("housing", of("Isabella"))]);
+    assert_eq!((housing.people, housing.possible.len()), (vec![0, 1], 1));
+    assert_eq!(told(&[("housing", of("Feya")), ("schools", of("Isabella"))]).people, [0, 0]);
+    // Whoever has the number besides is of one of them at most.
+    let people = told(&[("housing", of("Feya")), ("housing", of("Isabella")), ("schools", of("Feya"))]).people;
+    assert_ne!(people[0], people[1]);
+}
