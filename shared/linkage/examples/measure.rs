@@ -10,7 +10,8 @@
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a command-line tool")]
 
 use fc_linkage::{
-    Kin, Model, NeverMerged, Quality, Standard, Subject, blocking_keys, explain, is_name_alone, link, may_be_one_birth,
+    Band, Kin, Linked, Model, NeverMerged, Quality, Standard, Subject, blocking_keys, explain, is_name_alone, link,
+    may_be_one_birth,
 };
 use fc_model::{Content, Date, Details, RecordId, SourceId};
 use fc_sources::{Definitions, Entry, FeedKind, Row};
@@ -153,6 +154,8 @@ fn measure(arguments: &Arguments) -> Result<(), String> {
     println!("records {}, people {} (true {}), linked in {took:.1?}", records.len(), is.len(), ought.len());
     print!("{}", Quality::by_kind(&model, &subjects, &linked.people, &truth));
     print!("{}", NeverMerged::of(&subjects, &linked.people, &truth, &kin));
+    let closed = closure(&model, &linked, records.len());
+    print!("were every two records one person that a link holds together, {}", Quality::of(&closed, &truth));
     println!("possible pairs for a steward {}", linked.possible.len());
     let right = linked.possible.iter().filter(|p| truth[p.a] == truth[p.b]).count();
     println!("possible pairs that are one person: {right}");
@@ -194,6 +197,22 @@ fn measure(arguments: &Arguments) -> Result<(), String> {
         show("Missed links", sorted(wanted.difference(&found).collect()));
     }
     Ok(())
+}
+
+/// People as links alone make them, if nobody judges whole clusters.
+fn closure(model: &Model, linked: &Linked, records: usize) -> Vec<usize> {
+    let mut people: Vec<usize> = (0..records).collect();
+    fn first(people: &[usize], mut record: usize) -> usize {
+        while people[record] != record {
+            record = people[record];
+        }
+        record
+    }
+    for edge in linked.edges.iter().filter(|edge| model.band(edge.weight) == Band::Linked) {
+        let (a, b) = (first(&people, edge.a), first(&people, edge.b));
+        people[a.max(b)] = a.min(b);
+    }
+    (0..records).map(|record| first(&people, record)).collect()
 }
 
 /// The records as one plain table, for another tool to link.
