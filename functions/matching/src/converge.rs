@@ -209,10 +209,16 @@ impl Matching {
             record.never.extend(stated.into_iter().chain(kept.never.into_iter().flatten().cloned()));
             self.keep_restricted(handle, &mut record, before.as_ref(), details.as_ref(), kept.restricted).await?;
             // What an earlier version should have deleted may still be there, or be deleted and not yet reconsidered.
-            let obsolete = records::still_filed(&self.store.records, handle, &record.obsolete).await?;
+            let filed = records::still_filed(&self.store.records, handle, &record.obsolete).await?;
             let marks = records::marks(&self.store.records, record.obsolete.iter().map(Filing::hash)).await?;
-            record.obsolete.retain(|old| obsolete.contains(old) || marks.contains_key(old.hash()));
+            record.obsolete.retain(|old| filed.contains(old) || marks.contains_key(old.hash()));
+            let deleted: BTreeSet<Filing> =
+                record.obsolete.iter().filter(|old| !filed.contains(old)).cloned().collect();
             self.refile(&mut record, details.as_ref());
+            // A mark of a key that it is filed under is looked at with the key.
+            let is_seen = |old: &Filing| record.keys.iter().any(|key| key.hash() == old.hash());
+            let obsolete = std::mem::take(&mut record.obsolete);
+            record.obsolete = obsolete.into_iter().filter(|old| !(deleted.contains(old) && is_seen(old))).collect();
             kept_keys.retain(|key| record.keys.contains(key));
             let rev = next_rev(last, self.now());
             match self.write_record(handle, last, rev, &record).await {

@@ -83,9 +83,9 @@ fn counted(council: &Cost) -> Vec<Use> {
     // Loading. Five records a person (1.5 million for 300,000), of which a share changes every night.
     let records = people * 5.0;
     let changed = records * council.change_rate * DAYS;
-    // The test of one changed record allows 20 units of each; at 1.5 million records 10.4 and 33.8 were counted
-    // (docs/benchmarks.md), because blocking keys have more members.
-    let (written, read) = (changed * 20.0, changed * 34.0);
+    // The test of one changed record allows 20 units of each; at 1.5 million records 10.5 and 22.5 were counted
+    // (docs/benchmarks.md).
+    let (written, read) = (changed * 20.0, changed * 23.0);
     let files = sources * DAYS;
     // A load's own small writes (the test of an unchanged file allows 8); parts hold 100 changes at most.
     let parts = changed / 100.0 + if changed > 0.0 { files } else { 0.0 };
@@ -200,7 +200,7 @@ fn counted(council: &Cost) -> Vec<Use> {
     ]
 }
 
-/// What a council pays once, when its records are loaded for the first time: 17.8 write units and 26 read units a record
+/// What a council pays once, when its records are loaded for the first time: 17.8 write units and 18 read units a record
 /// were counted at 1.5 million.
 fn first_load(council: &Cost) -> [Use; 2] {
     let records = f64::from(council.people) * 5.0;
@@ -210,7 +210,7 @@ fn first_load(council: &Cost) -> [Use; 2] {
         what: "the first load, once",
         quantity: records * units / MILLION,
     };
-    [of("million_write_units", 20.0), of("million_read_units", 26.0)]
+    [of("million_write_units", 20.0), of("million_read_units", 18.0)]
 }
 
 impl Prices {

@@ -46,7 +46,7 @@ impl Proof {
         let number = |wanted: &[Level]| is(Field::NhsNumber, wanted) || is(Field::Upn, wanted);
         // One source that gives a number to a boy and a girl, or to two forenames, may have written one's on both.
         let two = is(Field::Sex, &[Level::Differ]) || is(Field::Forename, &[Level::Differ]);
-        let identified = beside.identified || number(&[Level::Same]) && !(beside.one_source && two);
+        let identified = (beside.identified || number(&[Level::Same])) && !(beside.one_source && two);
         let name_alone = is(Field::Birth, &[Level::Missing, Level::Shared, Level::Partial, Level::FirstOfJanuary])
             && is(Field::Address, &[Level::Missing, Level::Postcode, Level::Differ])
             && !is(Field::Contact, &[Level::Same]);

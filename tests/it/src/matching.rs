@@ -1039,6 +1039,35 @@ async fn who_has_a_common_name_is_not_compared_with_all_who_have_it() {
 }
 
 #[tokio::test]
+async fn what_was_filed_under_a_saturated_name_is_not_looked_at_for_ever() {
+    let namesake = |i: usize, born: &str, at: &str| {
+        record("housing", &format!("H{i}")).named("Mohammed", "Khan").born(born).at(at, "SK1 3XE").tonight()
+    };
+    let council = Council::new().await.saturated_beyond(4);
+    for i in 0..6 {
+        council.apply([namesake(i, &format!("19{}0-0{}-1{i}", i + 2, i + 1), &format!("{i} Mill Lane"))]).await;
+    }
+    let kept = async || {
+        let records = council.records().await;
+        records.into_iter().filter(|(pk, _, data)| pk.starts_with("REC#") && data.contains("obsolete")).count()
+    };
+    for (born, at) in [("1955-07-07", "0 Mill Lane"), ("1955-07-07", "7 Mill Lane")] {
+        council.apply([namesake(0, born, at)]).await;
+    }
+    // The old home, of the change just made.
+    assert_eq!(kept().await, 1);
+    assert!(council.records().await.iter().any(|(pk, sk, _)| pk.starts_with("KEY#") && sk == "!"));
+    let worker = council.worker();
+    worker
+        .apply(vec![namesake(0, "1955-07-07", "7 Mill Lane"), namesake(0, "1955-07-07", "8 Mill Lane")])
+        .await
+        .unwrap();
+    let units = reading(&worker).read_units;
+    println!("read units of another house number: {units}");
+    assert!(units < 20.0, "{units}");
+}
+
+#[tokio::test]
 async fn a_birth_date_put_right_brings_together_whom_a_name_alone_did_not() {
     let told = |source: &str, born: &str| {
         let at = if source == "schools" { "2 New Street" } else { "80 Station Road" };
