@@ -458,10 +458,7 @@ impl Matching {
                 if !meets && !may_be_one_birth(&own, standard) {
                     continue;
                 }
-                let comparison = self.model.compare(&own, standard);
-                let theirs = known.get(other).and_then(|stored| stored.record.as_ref());
-                let has_two = [Some(&one.record), theirs].into_iter().flatten().any(|record| !record.never.is_empty());
-                let weight = if has_two { self.model.guarded(comparison) } else { comparison }.weight;
+                let weight = self.model.compare(&own, standard).weight;
                 if self.model.band(weight) != Band::No {
                     let (one, other) = ((one.handle.clone(), one.rev), (other.clone(), *rev));
                     edges.insert(Edge::new(one, other, weight));

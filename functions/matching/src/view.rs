@@ -383,18 +383,13 @@ fn evidence(model: &Model, parts: &[Part<'_>], cluster: &Cluster) -> Vec<ViewRec
             }
         }
     }
-    let compare = |one: &Part<'_>, other: &Part<'_>| {
-        let comparison = model.compare(&one.standard, &other.standard);
-        let has_two = !one.record.never.is_empty() || !other.record.never.is_empty();
-        if has_two { model.guarded(comparison) } else { comparison }
-    };
     let record = |part: &Part<'_>| {
-        let link = strongest.get(part.handle).map(|(_, reason)| compare(part, reason));
+        let link = strongest.get(part.handle).map(|(_, reason)| model.compare(&part.standard, &reason.standard));
         // Held together by what must not be told: how like the likest of the others it is.
         let likest = || {
             let others = parts.iter().filter(|other| other.handle != part.handle);
             let others = others.filter(|other| is_told_whenever(other.days, part.days));
-            others.map(|other| compare(part, other)).max_by_key(|found| found.weight)
+            others.map(|other| model.compare(&part.standard, &other.standard)).max_by_key(|found| found.weight)
         };
         let (confidence, explanation) = match link.or_else(likest) {
             Some(comparison) => (comparison.weight.probability(), fc_linkage::explain(&comparison)),

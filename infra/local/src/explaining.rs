@@ -32,7 +32,7 @@ impl ExplainPage {
         let pair = |a: usize, b: usize| Pair {
             a: records[a].record.to_string(),
             b: records[b].record.to_string(),
-            comparison: model.compare_subjects(&records[a], &records[b]),
+            comparison: model.compare(&records[a].standard, &records[b].standard),
         };
         let page = match about[..] {
             [one] => {

@@ -274,7 +274,7 @@ fn write_possible(model: &Model, records: &[Subject], linked: &Linked, file: &Pa
     pairs.sort_by_key(|pair| (std::cmp::Reverse(pair.weight), pair.a.min(pair.b), pair.a.max(pair.b)));
     for pair in pairs {
         let (a, b) = (&records[pair.a.min(pair.b)], &records[pair.a.max(pair.b)]);
-        let comparison = model.compare_subjects(a, b);
+        let comparison = model.compare(&a.standard, &b.standard);
         rows.row([
             a.record.to_string(),
             b.record.to_string(),
@@ -325,7 +325,7 @@ fn write_reasons(model: &Model, records: &[Subject], linked: &Linked, file: &Pat
     for (at, edge) in strongest.iter().enumerate() {
         let Some(edge) = edge else { continue };
         let other = if edge.a == at { edge.b } else { edge.a };
-        let comparison = model.compare_subjects(&records[at], &records[other]);
+        let comparison = model.compare(&records[at].standard, &records[other].standard);
         let bits = |weight: fc_linkage::Weight| format!("{:+.1}", weight.bits());
         let told = [
             records[at].record.to_string(),

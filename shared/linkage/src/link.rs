@@ -160,7 +160,7 @@ fn edges(model: &Model, records: &[Subject], blocks: &Blocks) -> (Vec<Edge>, usi
         blocks.pairs(key, records, |a, b| {
             let (a, b) = (a as usize, b as usize);
             compared += 1;
-            let weight = model.compare_subjects(&records[a], &records[b]).weight;
+            let weight = model.compare(&records[a].standard, &records[b].standard).weight;
             if model.band(weight) != Band::No {
                 found.push(Edge { a, b, weight });
             }

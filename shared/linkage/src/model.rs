@@ -208,38 +208,14 @@ impl Model {
         }
     }
 
-    /// A comparison of which one record has another identity that it must never be linked with. A child may have had the name
-    /// and the birth date in both, so without a home, a contact or a number in common it cannot link.
-    #[must_use]
-    pub fn guarded(&self, comparison: Comparison) -> Comparison {
-        let proofs = [Field::Address, Field::Contact, Field::NhsNumber, Field::Upn];
-        let is_proven = |found: &FieldEvidence| proofs.contains(&found.field) && found.weight.bits() > 0.0;
-        let most = Weight::from_bits(self.unproven);
-        if comparison.weight <= most || comparison.fields.iter().any(is_proven) {
-            return comparison;
-        }
-        let calibration = comparison.calibration.bits() + most.bits() - comparison.weight.bits();
-        Comparison {
-            weight: most,
-            probability: most.probability(),
-            band: self.band(most),
-            calibration: Weight::from_bits(calibration),
-            ..comparison
-        }
-    }
-
-    /// Compares two records with what their sources say beside: whether either is one of two identities.
-    #[must_use]
-    pub fn compare_subjects(&self, a: &Subject, b: &Subject) -> Comparison {
-        let comparison = self.compare(&a.standard, &b.standard);
-        if a.never_link.is_empty() && b.never_link.is_empty() { comparison } else { self.guarded(comparison) }
-    }
-
     /// Compares two records. Symmetric.
     ///
     /// Strangers and members of one family are two ways of being different people. Surname, address and birth date are
     /// independent among strangers but not within a family, so both are weighed: the odds are against their mixture,
     /// and `family` is what that takes away.
+    ///
+    /// Somebody with two identities may have had the name and the birth date in both, so without a home, a contact or a number
+    /// in common nothing links them.
     #[must_use]
     pub fn compare(&self, a: &Standard, b: &Standard) -> Comparison {
         let Agreement { levels, forename, surname } = agreement(self, a, b);
@@ -270,7 +246,10 @@ impl Model {
         };
         let proof = Proof::of(&levels, beside);
         let weighed = self.prior + mixture;
-        let weight = Weight::from_bits(self.calibrated(proof, weighed));
+        let told_by = [Field::Address, Field::Contact, Field::NhsNumber, Field::Upn];
+        let is_told = fields.iter().any(|found| told_by.contains(&found.field) && found.weight.bits() > 0.0);
+        let most = if (a.two_identities || b.two_identities) && !is_told { self.unproven } else { f64::INFINITY };
+        let weight = Weight::from_bits(self.calibrated(proof, weighed).min(most));
         Comparison {
             weight,
             probability: weight.probability(),

@@ -51,6 +51,9 @@ pub struct Standard {
     /// The person's own phones, e-mails and identifiers of other kinds.
     #[serde(rename = "c", skip_serializing_if = "Vec::is_empty")]
     pub contacts: Vec<String>,
+    /// Whether it names another record that it must never be linked with: the person has two identities.
+    #[serde(rename = "t", skip_serializing_if = "std::ops::Not::not")]
+    pub two_identities: bool,
 }
 
 impl fmt::Debug for StandardName {
@@ -69,7 +72,8 @@ impl Standard {
     /// Standardises what a source says of a person.
     #[must_use]
     pub fn of(source: &SourceId, details: &Details) -> Self {
-        let mut standard = Self { source: Some(source.clone()), sex: details.sex, ..Self::default() };
+        let two_identities = !details.never_link.is_empty();
+        let mut standard = Self { source: Some(source.clone()), sex: details.sex, two_identities, ..Self::default() };
         for name in &details.names {
             let (name, newborn) = standard_name(name);
             standard.newborn |= newborn;

@@ -45,6 +45,13 @@ fn what_a_key_that_crosses_its_limit_supports_is_a_matter_of_its_members_alone()
     converges(489);
 }
 
+/// This ended with other people than calm weather once: whether a record had two identities hung on which of two files came
+/// first, the one with the record or the one that names it.
+#[test]
+fn who_has_two_identities_is_a_matter_of_what_their_records_say_now() {
+    converges(632);
+}
+
 #[test]
 fn two_hundred_storms_end_as_calm_weather_does() {
     let next = AtomicU64::new(0);

@@ -244,6 +244,31 @@ async fn an_adopted_childs_two_identities_are_never_linked() {
 }
 
 #[tokio::test]
+async fn what_links_an_identity_does_not_hang_on_when_the_other_named_it() {
+    let rowan = |source: &str, id: &str, at: &str| {
+        record(source, id).named("Rowan", "Cressingham").born("2016-05-04").at(at, &format!("SK{} 1AA", at.len()))
+    };
+    // The new identity says nothing of the old one, which names it.
+    let new = || rowan("children_social_care", "C8", "75 Castle Street").tonight();
+    let school = || rowan("schools", "S8", "1 Low Road").tonight();
+    let old = || {
+        let old = record("children_social_care", "C7").named("Alfie", "Thornbury").born("2016-05-04");
+        old.with(|details| details.never_link = vec!["C8".into()]).tonight()
+    };
+    let mut ends = Vec::new();
+    for order in
+        [[new(), school(), old()], [old(), new(), school()], [new(), old(), school()], [school(), old(), new()]]
+    {
+        let council = Council::new().await;
+        for change in order {
+            council.apply([change]).await;
+        }
+        ends.push(council.everything().await);
+    }
+    assert!(ends.iter().all(|end| *end == ends[0]));
+}
+
+#[tokio::test]
 async fn whom_a_source_relates_to_somebody_is_somebody_else_for_as_long_as_it_says_so() {
     let council = Council::new().await;
     let [first, second, ..] = maya();
