@@ -1,4 +1,4 @@
-//! The closed view: one flag for each source of each service, and exactly what "nothing" means (product.md 11).
+//! The closed view: one flag for each source of each service, and exactly what "nothing" means.
 
 use crate::{
     Family,

@@ -101,7 +101,7 @@ pub async fn open_family(
     auditor(family).record(attempt, outcome, page).await
 }
 
-/// Opens the detail of a service: a separate act, recorded separately (product.md 4).
+/// Opens the detail of a service: a separate act, recorded separately.
 ///
 /// # Errors
 /// As [`open_person`]; a service that no enabled source feeds is not found either.

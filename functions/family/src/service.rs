@@ -142,7 +142,7 @@ fn contact(today: Date, definition: &Definition, said: &Contact, staff: Option<&
 }
 
 /// Every fact of the definition, whether or not there is a record of it: each with its own coverage, since that differs
-/// from fact to fact (product.md 4). What happened before the days that a fact covers is no record of it: the extract may
+/// from fact to fact. What happened before the days that a fact covers is no record of it: the extract may
 /// hold more, and not of everybody.
 fn facts(definition: &Definition, said: &Involvement, as_of: Option<Date>) -> Vec<FactShown> {
     definition

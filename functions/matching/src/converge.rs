@@ -1,5 +1,5 @@
 //! Converging: the protocol by which any number of workers, in any order, with crashes and repeats, agree on which
-//! records are one person (design.md section 5). Each guard is here because without it runs diverged.
+//! records are one person. Each guard is here because without it runs diverged.
 //!
 //! 1. A record is put only over the version it was made from; its version grows. What it must never be linked with and
 //!    how far it is restricted are kept as facts before that, and outlive it.
@@ -13,7 +13,7 @@
 //!    Before it, people are projected that an earlier commit left behind: the message of that one may never be heard
 //!    again when a newer change has come.
 //! 7. People are projected, survivors before those that moved; only then is the message acknowledged.
-//! 8. Obsolete keys are deleted; readers ignore, and delete, keys that a record does not list.
+//! 8. Obsolete keys are deleted, unless the record has moved on; readers ignore, and delete, keys that a record does not list.
 
 use crate::{
     Failure, Matching, Report,
@@ -42,7 +42,7 @@ use std::{
 const AT_ONCE: usize = 16;
 /// Clusters worked on at once, within one part.
 const CLUSTERS_AT_ONCE: usize = 8;
-/// How often a conflict is answered by reading again, before the message goes back to the queue (design.md 5).
+/// How often a conflict is answered by reading again, before the message goes back to the queue.
 const TRIES: u32 = 8;
 /// First pause after a conflict; grows with each.
 const PAUSE: Duration = Duration::from_millis(10);
@@ -528,11 +528,22 @@ impl Matching {
     ) -> Result<(), Failure> {
         let open = blocks.iter().filter(|(_, block)| block.members.len() <= most);
         let entries = open.flat_map(|(_, block)| &block.members).filter(|(member, _)| read.contains(member));
-        let stray = entries.filter(|(member, filing)| !lists(known, member, filing));
-        let deletes = stray.map(|(member, filing)| {
-            let rev = known.get(member).map_or(0, |stored| stored.rev);
-            records::unfile(&self.store.records, filing, member, rev)
-        });
+        self.delete_stray(entries.filter(|(member, filing)| !lists(known, member, filing)), known).await
+    }
+
+    /// Deletes entries that their record, as it was read, does not list.
+    async fn delete_stray(
+        &self,
+        entries: impl Iterator<Item = &(RecordHandle, Filing)>,
+        known: &HashMap<RecordHandle, Stored>,
+    ) -> Result<(), Failure> {
+        let mut stray: BTreeMap<&RecordHandle, Vec<&Filing>> = BTreeMap::new();
+        for (member, filing) in entries {
+            stray.entry(member).or_default().push(filing);
+        }
+        let rev = |member| known.get(member).map(|stored| stored.rev);
+        let deletes =
+            stray.into_iter().map(|(member, keys)| records::unfile(&self.store.records, member, rev(member), keys));
         tasks::all(AT_ONCE, deletes.collect()).await?;
         Ok(())
     }
@@ -549,10 +560,8 @@ impl Matching {
             }
             let members = block.members.iter().map(|(member, _)| member);
             let known = records::read(&self.store.records, members, self.now()).await?;
-            for (member, filing) in block.members.iter().filter(|(member, filing)| !lists(&known, member, filing)) {
-                let rev = known.get(member).map_or(0, |stored| stored.rev);
-                records::unfile(&self.store.records, filing, member, rev).await?;
-            }
+            let stray = block.members.iter().filter(|(member, filing)| !lists(&known, member, filing));
+            self.delete_stray(stray, &known).await?;
             before = Some(block);
         }
     }
@@ -815,11 +824,13 @@ impl Matching {
 
     /// Step 8.
     async fn delete_obsolete(&self, arrived: impl Iterator<Item = &Arrived>, work: &Work) -> Result<(), Failure> {
-        let entries: Vec<(&Filing, &Arrived)> =
-            arrived.flat_map(|one| one.record.obsolete.iter().map(move |key| (key, one))).collect();
-        let deletes = entries.iter().map(|(key, one)| records::unfile(&self.store.records, key, &one.handle, one.rev));
+        let obsolete = arrived.filter(|one| !one.record.obsolete.is_empty()).collect::<Vec<_>>();
+        let deletes = obsolete.iter().map(|one| {
+            let obsolete = &one.record.obsolete;
+            records::unfile(&self.store.records, &one.handle, Some(one.rev), obsolete)
+        });
         tasks::all(AT_ONCE, deletes.collect()).await?;
-        let keys = entries.iter().map(|(key, _)| key.hash());
+        let keys = obsolete.iter().flat_map(|one| &one.record.obsolete).map(Filing::hash);
         for (key, mark) in records::marks(&self.store.records, keys).await? {
             if !work.in_hand.contains_key(&key) && (mark == Mark::Settling || !self.is_saturated(&key).await?) {
                 self.reconsider(&key, &BTreeSet::new(), work).await?;

@@ -41,7 +41,7 @@ use tokio::task::JoinSet;
 pub const SHOWN: usize = 12;
 
 /// How much one search reads. An entry is about 120 bytes, a read unit 8 KiB of them, and a summary half a unit: both
-/// together stay within 30 units, whatever is typed (design.md 8).
+/// together stay within 30 units, whatever is typed.
 #[derive(Debug, Clone, Copy)]
 struct Reach {
     /// Entries, of all partitions together.
@@ -50,7 +50,7 @@ struct Reach {
     summaries: usize,
 }
 
-/// Who matches may nearly always be shown, so few summaries are enough (design.md 6).
+/// Who matches may nearly always be shown, so few summaries are enough.
 const EVERYONE: Reach = Reach { entries: 1200, summaries: 16 };
 /// An entry does not say whose caseload a child is on, so that more summaries are read, and fewer entries.
 const OWN_CASELOAD: Reach = Reach { entries: 500, summaries: 40 };
@@ -244,7 +244,7 @@ fn youngest_first(one: Option<BirthDate>, other: Option<BirthDate>) -> std::cmp:
     born(other).cmp(&born(one))
 }
 
-/// Exactly what finding nobody means (product.md 11). Reads when each source was last updated, which no other search does.
+/// Exactly what finding nobody means. Reads when each source was last updated, which no other search does.
 async fn nobody_found(search: &Search, rules: &Rules<'_>, query: &Query) -> Result<String, Refusal> {
     let definitions = || search.definitions.enabled().filter(|definition| !definition.is_staff);
     let feeds: Vec<_> = definitions()

@@ -7,7 +7,7 @@ use crate::{Field, Level, compare::FIELDS};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
-/// What a weight rests on: whether it may link without a steward (design.md 5).
+/// What a weight rests on: whether it may link without a steward.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Proof {

@@ -1,7 +1,7 @@
 //! Resolving: a component of records joined by scored edges is cut into people.
 //!
 //! The whole component is judged, never a pair alone: if A looks like B and B like C, but A and C cannot be one person,
-//! the three are not merged (on the same scored pairs this is the largest single gain known, design.md 5).
+//! the three are not merged.
 
 use crate::{Band, Facts, Model, Weight, facts::Clash};
 use fc_model::RecordHandle;

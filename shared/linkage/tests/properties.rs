@@ -1,4 +1,4 @@
-//! What must hold of matching whatever the records: product.md 7 and the invariants of design.md 3.
+//! What must hold of matching whatever the records: the invariants of docs/architecture.md.
 
 #![expect(clippy::unwrap_used, reason = "tests may fail by panicking")]
 

@@ -1,4 +1,4 @@
-//! Twins, and relatives whom a mistake makes look like twins: no two of them are ever one person (product.md 7). Each of
+//! Twins, and relatives whom a mistake makes look like twins: no two of them are ever one person. Each of
 //! these was merged once, on a made-up council.
 
 #![expect(clippy::unwrap_used, reason = "tests may fail by panicking")]

@@ -84,7 +84,7 @@ pub struct Filed {
 
 redacted_debug!(Entry, Lookup, Filed);
 
-/// The most lookups one search makes (design.md 8: 8 data calls, one of which reads the summaries).
+/// The most lookups one search makes (8 data calls, one of which reads the summaries).
 pub const MOST_LOOKUPS: usize = 7;
 
 /// Larger than any date written as `yyyymmdd`: dates are stored as the distance from it, so that the youngest sorts

@@ -16,10 +16,13 @@
 //! Every read is strongly consistent: the convergence protocol of matching depends on it. A version never falls back,
 //! even when an expired item has been deleted and is made anew: it is at least the time in seconds.
 
-use crate::{Guard, Item, Key, Op, Query, StoreError, Table};
+use crate::{Guard, Item, Key, Op, Query, StoreError, Table, table::TRANSACTION};
 use fc_model::{Details, FeedId, HandleKey, Protection, RecordHandle, RecordId, Seq};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::{
+    collections::{BTreeMap, BTreeSet, HashMap},
+    time::Duration,
+};
 
 /// How long what was deleted is remembered: longer than the longest redrive of a queue (14 days), so that a message that
 /// comes late cannot bring it back.
@@ -37,6 +40,11 @@ const LARGEST_TEXT: usize = 300 * 1024;
 
 /// How often a cluster in chunks is read again when somebody rewrote it meanwhile.
 const CHUNK_TRIES: usize = 8;
+
+/// How often unfiling is tried when another transaction is in the way.
+const UNFILE_TRIES: u32 = 8;
+/// The first pause between two tries; grows with each.
+const UNFILE_PAUSE: Duration = Duration::from_millis(10);
 
 /// Sort key of the mark of a saturated key: before every handle.
 const MARK: &str = "!";
@@ -420,15 +428,38 @@ pub async fn still_filed(table: &Table, handle: &RecordHandle, of: &[Filing]) ->
     Ok(found.iter().filter_map(filing).collect())
 }
 
-/// Takes a record out of a key, unless it was filed there so again at a version above `rev`.
+/// Takes a record out of keys that it does not list at version `rev`; `None` when there is no record. Nothing happens if it has
+/// another version by now: that may list them, and its entries may be no newer than those of this version, for a worker that
+/// was slow may have filed it meanwhile. One transaction for up to 99 keys.
 ///
 /// # Errors
-/// When the table cannot be written.
-pub async fn unfile(table: &Table, filing: &Filing, handle: &RecordHandle, rev: u64) -> Result<(), StoreError> {
-    match table.delete(&filing.key(handle), Guard::Below(rev + 1)).await {
-        Ok(()) | Err(StoreError::Conflict) => Ok(()),
-        Err(error) => Err(error),
+/// [`StoreError::Conflict`] when others go on being in the way; otherwise when the table cannot be used.
+pub async fn unfile(
+    table: &Table,
+    handle: &RecordHandle,
+    rev: Option<u64>,
+    filings: impl IntoIterator<Item = &Filing>,
+) -> Result<(), StoreError> {
+    let deletes: Vec<Op> = filings.into_iter().map(|filing| Op::Delete(filing.key(handle), Guard::None)).collect();
+    let still = Op::Check(record_key(handle), rev.map_or(Guard::Absent, Guard::Is));
+    for deletes in deletes.chunks(TRANSACTION - 1) {
+        let ops = [deletes, std::slice::from_ref(&still)].concat();
+        let mut attempt = 1;
+        while let Err(error) = table.transact(&ops).await {
+            if error != StoreError::Conflict {
+                return Err(error);
+            }
+            if table.get(&record_key(handle), true).await?.map(|item| item.rev) != rev {
+                return Ok(());
+            }
+            if attempt == UNFILE_TRIES {
+                return Err(error);
+            }
+            table.pause(UNFILE_PAUSE * attempt).await;
+            attempt += 1;
+        }
     }
+    Ok(())
 }
 
 /// The members of a key: at most `most` of them, or all.

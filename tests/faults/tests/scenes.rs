@@ -117,6 +117,50 @@ async fn a_birth_date_put_right_is_met_by_whoever_comes_next() {
 }
 
 #[tokio::test]
+async fn who_unfiles_a_record_takes_nothing_from_a_version_that_came_meanwhile() {
+    let maya_again = |stage: &Stage| {
+        let oliver = somebody("Oliver", "Whitlock", "1981-07-30");
+        [told(stage, 1, "cms", "1", maya()), told(stage, 2, "cms", "1", oliver), told(stage, 3, "cms", "1", maya())]
+    };
+    let other = |stage: &Stage| told(stage, 4, "housing", "2", maya());
+    let (stage, ahead) = (Stage::new(OPEN).unwrap(), Stage::new(OPEN).unwrap());
+    ahead.apply(&maya_again(&ahead)[..1]).await.unwrap();
+    let first: Vec<Item> =
+        ahead.memory.table("records").all().into_iter().filter(|item| item.key.pk.starts_with("KEY#")).collect();
+    for later in &maya_again(&ahead)[1..] {
+        ahead.apply(std::slice::from_ref(later)).await.unwrap();
+    }
+    let [one, parted, _] = maya_again(&stage);
+    stage.apply(&[one]).await.unwrap();
+    let (from, to) = (ahead.memory.clone(), stage.memory.clone());
+    let unfiled = Arc::new(AtomicUsize::new(0));
+    let count = Arc::clone(&unfiled);
+    let slow = stage.worker(move |_, ops| {
+        let unfiles = ops.iter().any(|op| matches!(op, Op::Delete(key, _) if key.pk.starts_with("KEY#")));
+        if unfiles && count.fetch_add(1, Ordering::SeqCst) == 0 {
+            // Another worker has gone on to what came next; then what the first filed is written at last.
+            for table in ["records", "people"] {
+                for item in from.table(table).all() {
+                    to.table(table).write(&[Op::Put(item, Guard::None)]).unwrap();
+                }
+            }
+            for item in &first {
+                to.table("records").write(&[Op::Put(item.clone(), Guard::None)]).unwrap();
+            }
+        }
+        Cue::Go
+    });
+    slow.apply(vec![parted]).await.unwrap();
+    assert!(unfiled.load(Ordering::SeqCst) > 0);
+    // Both stages number people alike, and the other is ahead.
+    let next = stage.worker(|_, _| Cue::Go);
+    (0..100).for_each(|_| drop((next.new_person)()));
+    next.apply(vec![other(&stage)]).await.unwrap();
+    let calm = calmly(|stage| maya_again(stage).into_iter().chain([other(stage)]).collect()).await;
+    assert_eq!(stage.outcome().unwrap().differences(&calm, false), Vec::<String>::new());
+}
+
+#[tokio::test]
 async fn entries_that_no_record_lists_cost_nobody_a_link() {
     let strangers = |stage: &Stage| {
         let names = ["Pemberton", "Kowalski", "Begum", "Dhillon", "Nkosi"];
