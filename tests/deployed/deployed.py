@@ -465,7 +465,7 @@ class Checks:
         enabled = subprocess.run([PLACE / "prebuilt/family-context", "check"], capture_output=True, text=True, check=True).stdout
         enabled = [line for line in enabled.splitlines() if ": " in line and "(off)" not in line]
         assert counts == {
-            "functions": 6, "routes": 5, "alarms": 18 + len(enabled), "alarms without a runbook": 0, "queues": 5, "tables": 5, "buckets": 5,
+            "functions": 6, "routes": 5, "alarms": 19 + len(enabled), "alarms without a runbook": 0, "queues": 5, "tables": 5, "buckets": 5,
             "event sources": 3, "roles of sources": len(enabled),
         }, counts
 
