@@ -21,7 +21,7 @@ use crate::{
     record::{self, Applied},
     tasks, view,
 };
-use fc_linkage::{Band, Standard, birth_parts, blocking_keys, is_name_alone, may_be_one_birth};
+use fc_linkage::{Band, Standard, birth_parts, blocking_keys, is_name_alone, may_be_one_birth, without_common_numbers};
 use fc_model::{Change, Details, PersonId, Protection, RecordHandle};
 use fc_store::{
     StoreError,
@@ -275,13 +275,19 @@ impl Matching {
         records::write(&self.store.records, handle, last, rev, record, expires).await
     }
 
+    /// What a blocking key is stored as.
+    fn blocking_key(&self, key: &str) -> String {
+        let mut hash = self.store.key.hash("block", key);
+        hash.truncate(KEY_LENGTH);
+        hash
+    }
+
     /// How a record is to be filed, sorted.
     pub(crate) fn filings(&self, standard: &Standard) -> Vec<Filing> {
         let parts =
             birth_parts(standard).map(|parts| parts.map(|part| self.store.key.hash("birth", &part.to_string())));
         let filing = |key: &String| {
-            let mut hash = self.store.key.hash("block", key);
-            hash.truncate(KEY_LENGTH);
+            let hash = self.blocking_key(key);
             match &parts {
                 Some(parts) if is_name_alone(key) => Filing::with_birth(&hash, parts),
                 _ => Filing::under(&hash),
@@ -458,7 +464,12 @@ impl Matching {
                 if !meets && !may_be_one_birth(&own, standard) {
                     continue;
                 }
-                let weight = self.model.compare(&own, standard).weight;
+                // A number that is saturated is nobody's.
+                let plain = without_common_numbers(&own, standard, |key| {
+                    let key = self.blocking_key(key);
+                    blocks.get(key.as_str()).is_some_and(|block| block.members.len() > most)
+                });
+                let weight = self.model.compare(plain.as_ref().unwrap_or(&own), standard).weight;
                 if self.model.band(weight) != Band::No {
                     let (one, other) = ((one.handle.clone(), one.rev), (other.clone(), *rev));
                     edges.insert(Edge::new(one, other, weight));

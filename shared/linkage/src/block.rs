@@ -1,7 +1,7 @@
 //! Blocking keys: the few texts under which a record is filed, so that it meets the records worth comparing and no others.
 
 use crate::Standard;
-use fc_model::nicknames;
+use fc_model::{NhsNumber, Upn, nicknames};
 use rphonetic::DoubleMetaphone;
 use std::collections::BTreeSet;
 
@@ -16,12 +16,8 @@ const MOST_OF_EACH: usize = 2;
 #[must_use]
 pub fn blocking_keys(record: &Standard) -> Vec<String> {
     let mut keys = Vec::new();
-    if let Some(nhs_number) = &record.nhs_number {
-        keys.push(format!("n#{}", nhs_number.as_str()));
-    }
-    if let Some(upn) = &record.upn {
-        keys.push(format!("u#{}", upn.as_str()));
-    }
+    keys.extend(record.nhs_number.as_ref().map(nhs_key));
+    keys.extend(record.upn.as_ref().map(upn_key));
     for identifier in record.identifiers().take(1) {
         keys.push(format!("i#{identifier}"));
     }
@@ -55,6 +51,29 @@ pub fn blocking_keys(record: &Standard) -> Vec<String> {
     keys.retain(|key| seen.insert(key.clone()));
     keys.truncate(MOST_KEYS);
     keys
+}
+
+fn nhs_key(number: &NhsNumber) -> String {
+    format!("n#{}", number.as_str())
+}
+
+fn upn_key(number: &Upn) -> String {
+    format!("u#{}", number.as_str())
+}
+
+/// A record as it is to be compared with one that has the same number, when that is no one person's: somebody typed it to get past
+/// a form. `None` when it is compared as it is. `is_saturated` answers for a blocking key.
+#[must_use]
+pub fn without_common_numbers(a: &Standard, b: &Standard, is_saturated: impl Fn(&str) -> bool) -> Option<Standard> {
+    let nhs_number = a.nhs_number.as_ref().filter(|number| b.nhs_number.as_ref() == Some(*number));
+    let upn = a.upn.as_ref().filter(|number| b.upn.as_ref() == Some(*number));
+    let nhs_is_common = nhs_number.is_some_and(|number| is_saturated(&nhs_key(number)));
+    let upn_is_common = upn.is_some_and(|number| is_saturated(&upn_key(number)));
+    (nhs_is_common || upn_is_common).then(|| Standard {
+        nhs_number: a.nhs_number.clone().filter(|_| !nhs_is_common),
+        upn: a.upn.clone().filter(|_| !upn_is_common),
+        ..a.clone()
+    })
 }
 
 /// Whether a key says no more than how a name sounds. In a large council many share it and nothing else, so those filed

@@ -15,7 +15,8 @@ pub enum Proof {
     Weighed,
     /// A name with neither a good birth date, nor a home, nor a contact: it is somebody else's too, however rare.
     NameAlone,
-    /// Forename or birth date clearly differ, and no identifier is shared: relatives are like that.
+    /// Forename or birth date clearly differ, and no identifier is shared: relatives are like that. So do names that
+    /// rhyme, different names after the same first one, and different surnames of whom no forename is known.
     Relatives,
     /// One source holds both, with no identifier in common, and tells them apart: by forename, sex or contacts. It knows two
     /// people, be they twins or a father and son.
@@ -35,6 +36,10 @@ pub(crate) struct Beside {
     pub(crate) other_contacts: bool,
     /// Both have pupil numbers, a temporary one among them, that are not the same.
     pub(crate) other_pupil: bool,
+    /// Their first forenames begin with different letters.
+    pub(crate) other_initial: bool,
+    /// They agree in the first of several forenames, and have different ones after it.
+    pub(crate) other_next_name: bool,
     /// Their first names, without what they are called besides, are not the same forename.
     pub(crate) called_alike_only: bool,
 }
@@ -52,18 +57,21 @@ impl Proof {
             && !is(Field::Contact, &[Level::Same]);
         // Twins, sisters, a father and his son share much, and often an initial; what else is on both records may be
         // their mother's. More agreement must not weigh less, so this asks for no birth date.
-        let other_forename = is(Field::Forename, &[Level::Initial, Level::Shared, Level::Missing])
+        let other_forename = is(Field::Forename, &[Level::Initial, Level::Shared, Level::Missing, Level::Close])
             || is(Field::Forename, &[Level::Nickname]) && !is(Field::Contact, &[Level::Same]);
         let told_apart = is(Field::Sex, &[Level::Differ])
             || beside.other_contacts
             || beside.other_pupil
             || beside.called_alike_only
             || other_forename;
+        let other_name = beside.other_next_name
+            || beside.other_initial && is(Field::Forename, &[Level::Close])
+            || is(Field::Forename, &[Level::Missing]) && is(Field::Surname, &[Level::Missing, Level::Differ]);
         if number(&[Level::Close, Level::Differ]) {
             Self::Denied
         } else if identified {
             Self::Weighed
-        } else if is(Field::Forename, &[Level::Differ]) || is(Field::Birth, &[Level::Differ]) {
+        } else if is(Field::Forename, &[Level::Differ]) || is(Field::Birth, &[Level::Differ]) || other_name {
             Self::Relatives
         } else if name_alone {
             Self::NameAlone

@@ -185,6 +185,29 @@ pub(crate) fn called_alike_only(a: &Standard, b: &Standard) -> bool {
     (a.names.len() > 1 || b.names.len() > 1) && matches!(first, Some(Level::Shared | Level::Initial | Level::Differ))
 }
 
+/// Whether two records agree in the first of several forenames and have different ones after it: Mohammed Hassan and Mohammed
+/// Bilal, Mary Ann and Mary Kate.
+pub(crate) fn other_next_name(a: &Standard, b: &Standard) -> bool {
+    a.names.first().zip(b.names.first()).is_some_and(|(a, b)| next_differ(&a.forenames, &b.forenames))
+}
+
+/// Whether the forenames that two records begin with begin with different letters: Jayla and Kayla. Who slips hardly ever
+/// does at the first letter, and twins are given names that rhyme.
+pub(crate) fn other_initial(a: &Standard, b: &Standard) -> bool {
+    let initial = |one: &Standard| one.names.first()?.forenames.first()?.chars().next();
+    initial(a).zip(initial(b)).is_some_and(|(a, b)| a != b)
+}
+
+/// Whether the first of several forenames agree, and none after them does.
+pub(crate) fn next_differ(a: &[String], b: &[String]) -> bool {
+    let ([first_a, more_a @ ..], [first_b, more_b @ ..]) = (a, b) else { return false };
+    let differ = |x: &String| more_b.iter().all(|y| forename_tokens(x, y) == Level::Differ);
+    !more_a.is_empty()
+        && !more_b.is_empty()
+        && more_a.iter().all(differ)
+        && matches!(forename_tokens(first_a, first_b), Level::Same | Level::Nickname)
+}
+
 fn name_levels(a: &StandardName, b: &StandardName) -> (Level, Level) {
     let (forename, surname) = (forenames(&a.forenames, &b.forenames), surnames(&a.surnames, &b.surnames));
     if forename == Level::Differ && surname == Level::Differ && swapped(a, b) {
@@ -208,9 +231,7 @@ fn forenames(a: &[String], b: &[String]) -> Level {
     let (Some(first_a), Some(first_b)) = (a.first(), b.first()) else { return Level::Missing };
     let level = forename_tokens(first_a, first_b);
     if matches!(level, Level::Same | Level::Nickname) {
-        let (more_a, more_b) = (&a[1..], &b[1..]);
-        let alike = || more_a.iter().any(|x| more_b.iter().any(|y| forename_tokens(x, y) != Level::Differ));
-        return if more_a.is_empty() || more_b.is_empty() || alike() { level } else { Level::Shared };
+        return if next_differ(a, b) { Level::Shared } else { level };
     }
     // Two bare initials that fit are no name.
     if level != Level::Initial && run_together(a, b) {
@@ -220,7 +241,7 @@ fn forenames(a: &[String], b: &[String]) -> Level {
     let called = |first: &String, others: &[String]| {
         others.iter().skip(1).any(|other| matches!(forename_tokens(first, other), Level::Same | Level::Nickname))
     };
-    if first_a.len() > 1 && first_b.len() > 1 && (called(first_a, b) || called(first_b, a)) {
+    if !is_initial(first_a) && !is_initial(first_b) && (called(first_a, b) || called(first_b, a)) {
         return Level::Shared;
     }
     level
@@ -232,9 +253,15 @@ fn run_together(a: &[String], b: &[String]) -> bool {
     letters(a) == letters(b) && a.iter().flat_map(|token| token.bytes()).eq(b.iter().flat_map(|token| token.bytes()))
 }
 
+/// Whether it is one letter of a script in which a name has several.
+fn is_initial(token: &str) -> bool {
+    let mut letters = token.chars();
+    letters.next().is_some_and(char::is_lowercase) && letters.next().is_none()
+}
+
 /// How two forenames compare.
 pub(crate) fn forename_tokens(a: &str, b: &str) -> Level {
-    if a.len() == 1 || b.len() == 1 {
+    if is_initial(a) || is_initial(b) {
         return if a.chars().next() == b.chars().next() { Level::Initial } else { Level::Differ };
     }
     if a == b {
@@ -266,7 +293,7 @@ fn surnames(a: &[String], b: &[String]) -> Level {
     if all(a, b) && all(b, a) || run_together(a, b) {
         return Level::Same;
     }
-    if a.iter().any(|token| token.len() > 1 && b.contains(token)) {
+    if a.iter().any(|token| !is_initial(token) && b.contains(token)) {
         return Level::Shared;
     }
     let close = a.iter().any(|x| b.iter().any(|y| spelled_alike(x, y))) || spelled_alike(&a.concat(), &b.concat());
@@ -367,6 +394,9 @@ mod tests {
         assert_eq!(forename_tokens("jayden", "kayden"), Level::Differ, "two well-known names");
         assert_eq!(forename_tokens("adnrew", "andrew"), Level::Close);
         assert_eq!(forename_tokens("t", "tracy"), Level::Initial);
+        assert_eq!(forename_tokens("é", "élodie"), Level::Initial);
+        assert_eq!(forename_tokens("明", "明"), Level::Same, "a whole name");
+        assert_eq!(forename_tokens("明", "強"), Level::Differ, "twins");
     }
 
     #[test]

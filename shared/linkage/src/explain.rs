@@ -30,9 +30,11 @@ pub fn explain(comparison: &Comparison) -> String {
             same.push(words);
         }
     }
-    let spelled = [level(Field::Forename), level(Field::Surname)].contains(&Level::Close);
-    if spelled {
-        clauses.push("name spelled differently");
+    match (level(Field::Forename), level(Field::Surname)) {
+        (Level::Close, Level::Close) => clauses.push("name spelled differently"),
+        (Level::Close, _) => clauses.push("forename spelled differently"),
+        (_, Level::Close) => clauses.push("surname spelled differently"),
+        _ => {}
     }
     clauses.extend(WORDS.iter().filter(|(field, at, _)| level(*field) == *at).map(|(_, _, words)| *words));
     let mut sentence = match &same[..] {

@@ -2,7 +2,7 @@
 
 use crate::{
     Level,
-    compare::{births, forename_tokens},
+    compare::{births, forename_tokens, next_differ},
 };
 use fc_model::{NhsNumber, PartialDate, Sex, SourceId, Upn};
 use serde::{Deserialize, Serialize};
@@ -49,7 +49,7 @@ impl fmt::Debug for Facts {
 pub(crate) enum Clash {
     /// They may be one person.
     None,
-    /// Forename or birth date clearly differ: twins, housemates, father and son. An identifier that both share, or a
+    /// Forename, the next after it, or birth date clearly differ: twins, housemates, father and son. An identifier that both share, or a
     /// comparison of the two themselves, may know better.
     Person,
     /// One source holds both, with no number in common: it knows two people, unless a comparison of the two finds that
@@ -88,7 +88,8 @@ impl Facts {
         }
         let sexes = self.sex.zip(other.sex);
         let two_names = one_source && forename == Level::Differ;
-        match forename == Level::Differ || birth == Some(Level::Differ) {
+        let other_next = next_differ(&self.forenames, &other.forenames);
+        match forename == Level::Differ || birth == Some(Level::Differ) || other_next {
             // The number of one was written on both.
             _ if shared && two_names && sexes.is_some_and(|(x, y)| x != y) => Clash::Identifier,
             // Or one was renamed, and is known twice: that is for a steward.
@@ -175,6 +176,17 @@ mod tests {
         assert_eq!(girl.clash(&other), Clash::Person, "her twin, or renamed");
         assert_eq!(girl.clash(&Facts { source: "schools".parse().ok(), ..other }), Clash::None, "renamed");
         assert_eq!(girl.clash(&Facts { source: "schools".parse().ok(), ..boy }), Clash::None, "changed name and sex");
+    }
+
+    #[test]
+    fn another_name_after_the_first_is_another_person() {
+        let of = |forenames: &[&str]| Facts {
+            forenames: forenames.iter().map(|name| (*name).to_owned()).collect(),
+            ..amara("")
+        };
+        assert_eq!(of(&["mohammed", "ali"]).clash(&of(&["muhammad", "umar"])), Clash::Person);
+        assert_eq!(of(&["mohammed", "ali"]).clash(&of(&["mohammed"])), Clash::None);
+        assert_eq!(of(&["mary", "ann", "kate"]).clash(&of(&["mary", "kate"])), Clash::None);
     }
 
     #[test]

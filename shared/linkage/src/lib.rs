@@ -71,7 +71,7 @@ pub mod reliability;
 
 pub mod train;
 
-pub use block::{birth_parts, blocking_keys, is_name_alone, may_be_one_birth};
+pub use block::{birth_parts, blocking_keys, is_name_alone, may_be_one_birth, without_common_numbers};
 pub use calibration::{Curve, Proof};
 pub use compare::{Comparison, Field, FieldEvidence, Level};
 pub use explain::explain;

@@ -2,14 +2,14 @@
 
 use crate::{
     Band, Decision, Edge, Member, Model, Possible, Standard, Verdict,
-    block::{blocking_keys, is_name_alone, may_be_one_birth},
+    block::{blocking_keys, is_name_alone, may_be_one_birth, without_common_numbers},
     resolve,
 };
 use fc_model::{Details, RecordId};
 use rayon::prelude::*;
 use std::{
     cmp::Ordering,
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     hash::{DefaultHasher, Hash, Hasher},
 };
 
@@ -117,7 +117,7 @@ pub fn link_step_by_step(
     let blocks = Blocks::of(model, records);
     about_to(Step::Compare);
     let (edges, compared) = edges(model, records, &blocks);
-    let saturated = blocks.saturated;
+    let saturated = blocks.saturated.len();
     drop(blocks);
     about_to(Step::Resolve);
     let decisions = all_decisions(records, decisions);
@@ -160,7 +160,9 @@ fn edges(model: &Model, records: &[Subject], blocks: &Blocks) -> (Vec<Edge>, usi
         blocks.pairs(key, records, |a, b| {
             let (a, b) = (a as usize, b as usize);
             compared += 1;
-            let weight = model.compare(&records[a].standard, &records[b].standard).weight;
+            let (one, other) = (&records[a].standard, &records[b].standard);
+            let plain = without_common_numbers(one, other, |key| blocks.saturated.contains(&hashed(key)));
+            let weight = model.compare(plain.as_ref().unwrap_or(one), other).weight;
             if model.band(weight) != Band::No {
                 found.push(Edge { a, b, weight });
             }
@@ -187,7 +189,7 @@ pub fn candidates(model: &Model, records: &[Subject]) -> (Vec<(u32, u32)>, usize
     let mut pairs = Vec::new();
     (0..blocks.keys()).for_each(|key| blocks.pairs(key, records, |a, b| pairs.push((a, b))));
     pairs.par_sort_unstable();
-    (pairs, blocks.saturated)
+    (pairs, blocks.saturated.len())
 }
 
 /// Who shares which blocking key, of those with more than one member that are not saturated. Keys are numbered, those that
@@ -203,8 +205,8 @@ struct Blocks {
     keys_of: Vec<u32>,
     /// Where each record's keys begin, and where the last one's end.
     keys_start: Vec<u32>,
-    /// Keys with too many members.
-    saturated: usize,
+    /// Keys with too many members, hashed.
+    saturated: HashSet<u64>,
 }
 
 impl Blocks {
@@ -224,11 +226,11 @@ impl Blocks {
             starts: vec![0],
             keys_of: Vec::new(),
             keys_start: vec![0; records.len() + 1],
-            saturated: 0,
+            saturated: HashSet::new(),
         };
         for group in filed.chunk_by(|a, b| a.0 == b.0).filter(|group| group.len() > 1) {
             if group.len() > model.saturation() {
-                blocks.saturated += 1;
+                blocks.saturated.insert(group[0].0);
                 continue;
             }
             blocks.members.extend(group.iter().map(|(_, record)| *record));

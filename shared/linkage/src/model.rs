@@ -3,7 +3,7 @@
 use crate::{
     Comparison, Curve, Field, FieldEvidence, InvalidModel, Level, ModelFile, Proof, Standard, Subject,
     calibration::Beside,
-    compare::{ALL_FIELDS, Agreement, FIELDS, agreement, called_alike_only},
+    compare::{ALL_FIELDS, Agreement, FIELDS, agreement, called_alike_only, other_initial, other_next_name},
     facts::{Clash, Facts},
     rows::{Rows, Shares},
 };
@@ -239,6 +239,8 @@ impl Model {
             identified,
             one_source,
             other_pupil: a.upn.is_some() && b.upn.is_some() && a.upn != b.upn,
+            other_initial: other_initial(a, b),
+            other_next_name: other_next_name(a, b),
             called_alike_only: one_source && called_alike_only(a, b),
             other_contacts: levels[Field::Contact as usize] != Level::Same
                 && !a.contacts.is_empty()

@@ -17,7 +17,8 @@ const LONGEST_COUNTED: usize = 255;
 /// Whether two words look like one word, typed or spelled differently: one edit (two for longer words), or close by
 /// Jaro-Winkler. Symmetric.
 pub(crate) fn spelled_alike(a: &str, b: &str) -> bool {
-    let (shorter, longer) = (a.len().min(b.len()), a.len().max(b.len()));
+    let (a_long, b_long) = (letters(a), letters(b));
+    let (shorter, longer) = (a_long.min(b_long), a_long.max(b_long));
     if shorter < SHORTEST_SPELLED || longer - shorter > 2 + shorter / 4 {
         return false;
     }
@@ -29,6 +30,11 @@ pub(crate) fn spelled_alike(a: &str, b: &str) -> bool {
     // A letter without its like in the other word takes an edit of its own.
     longer - common <= edits && within(a, b, edits)
         || shorter >= SIMILAR_FROM && may_be_similar(a, b, common) && similar(a, b)
+}
+
+/// A name of two Chinese characters has six bytes.
+fn letters(word: &str) -> usize {
+    if word.is_ascii() { word.len() } else { word.chars().count() }
 }
 
 fn similar(a: &str, b: &str) -> bool {
@@ -80,7 +86,8 @@ mod tests {
 
     /// The definition, without any of the short cuts.
     fn measured(a: &str, b: &str) -> bool {
-        let (shorter, longer) = (a.len().min(b.len()), a.len().max(b.len()));
+        let (a_long, b_long) = (a.chars().count(), b.chars().count());
+        let (shorter, longer) = (a_long.min(b_long), a_long.max(b_long));
         if shorter < SHORTEST_SPELLED || longer - shorter > 2 + shorter / 4 {
             return false;
         }
@@ -124,6 +131,7 @@ mod tests {
         assert!(spelled_alike("thompon", "thompson") && spelled_alike("adnrew", "andrew"));
         assert!(spelled_alike("magorzata", "malgorzata") && !spelled_alike("smith", "taylor"));
         assert!(!spelled_alike("jo", "jon"), "too short to say");
+        assert!(!spelled_alike("明", "強") && !spelled_alike("小明", "小強"), "as short, in more bytes");
         let long = "a".repeat(400);
         assert!(spelled_alike(&long, &(long.clone() + "b")));
     }

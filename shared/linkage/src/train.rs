@@ -163,6 +163,7 @@ pub fn train(start: &ModelFile, records: &[Subject], training: &Training) -> Res
     file.family_share = significant(file.family_share * family / file.family_a_record);
     (file.matches_a_record, file.family_a_record) = (matches, family);
     file.version.clone_from(&training.version);
+    TRAINED.clone_into(&mut file.about);
     file.provenance = Some(Provenance {
         started_from: start.version.clone(),
         data: training.data.clone(),
@@ -187,31 +188,38 @@ pub fn train(start: &ModelFile, records: &[Subject], training: &Training) -> Res
     Ok(file)
 }
 
-/// The same model with curves that say what its weights turned out to be worth, on records whose truth is known: for each,
-/// what its person is called.
+/// The same model with curves that say what its weights turned out to be worth, on records of which some are known for
+/// who they are: for each what its person is called, or `None`. Pairs of others say nothing.
 ///
 /// # Errors
 /// When the model cannot be used.
 pub fn calibrate<T: PartialEq + Sync>(
     file: &ModelFile,
     records: &[Subject],
-    truth: &[T],
+    truth: &[Option<T>],
 ) -> Result<ModelFile, InvalidModel> {
     let mut file = ModelFile { calibration: BTreeMap::new(), ..file.clone() };
     let model = Model::of(&file)?.suited_to(records);
     let seen = |(a, b): &(u32, u32)| {
         let (a, b) = (*a as usize, *b as usize);
+        let is_one = truth[a].as_ref().zip(truth[b].as_ref()).map(|(a, b)| a == b)?;
         let comparison = model.compare(&records[a].standard, &records[b].standard);
         let weighed = comparison.weight.bits() - comparison.calibration.bits();
-        (comparison.proof, (weighed, truth[a] == truth[b]))
+        Some((comparison.proof, (weighed, is_one)))
     };
-    let seen: Vec<_> = candidates(&model, records).0.par_iter().map(seen).collect();
+    let seen: Vec<_> = candidates(&model, records).0.par_iter().filter_map(seen).collect();
     for proof in [Proof::Weighed, Proof::NameAlone, Proof::Relatives, Proof::OneSource, Proof::Denied] {
         let of: Vec<(f64, bool)> = seen.iter().filter(|(of, _)| *of == proof).map(|(_, seen)| *seen).collect();
         file.calibration.insert(proof, Curve::fit(&of));
     }
     Ok(file)
 }
+
+/// What a trained model says of itself.
+const TRAINED: &str = "Fellegi-Sunter weights for council records. Each level: how often it is reached by one person's two \
+                       records (m), by strangers (u), and by two members of one family. Estimated without labels from the \
+                       records that the provenance tells of. Rows of fields that were kept, thresholds, and how common names \
+                       are if none were counted, are those of the model it started from.";
 
 type Keys = fn(&Subject, &Sounds) -> Vec<String>;
 

@@ -55,6 +55,27 @@ fn one_nhs_number_on_five_thousand_records_merges_no_crowd() {
 }
 
 #[test]
+fn a_number_on_more_records_than_a_key_supports_says_nothing() {
+    let of = |i: usize, born: &str, line: &str| Details {
+        addresses: home(line),
+        nhs_number: Some(nhs(1)),
+        names: vec![Name::current(["Amara"], if i < 2 { "Okafor" } else { "Nowak" })],
+        birth: birth(born),
+        ..Details::default()
+    };
+    let mut records =
+        vec![(record(0), of(0, "1960-03-02", "1 Mill Lane")), (record(1), of(1, "1974-03-02", "7 Dock Road"))];
+    assert_eq!(linked(&records, &[]).people, [0, 0], "it is theirs");
+    let others = 2..model().saturation() + 2;
+    records.extend(others.map(|i| {
+        let born = format!("{}-{:02}-{:02}", 1930 + i % 60, 1 + i % 12, 1 + i % 28);
+        (record(i), of(i, &born, &format!("{i} High Street")))
+    }));
+    let linked = linked(&records, &[]);
+    assert_ne!(linked.people[0], linked.people[1], "somebody typed it everywhere");
+}
+
+#[test]
 fn absurd_records_harm_nobody() {
     let long = "Wolfeschlegelsteinhausen".repeat(500);
     let absurd = [

@@ -110,8 +110,11 @@ fn a_field_that_is_kept_keeps_its_rows() {
 fn with_the_truth_at_hand_probabilities_are_set_to_what_they_turn_out_to_be() {
     let records = city(1_000);
     // Everybody who looks alike is somebody else: whatever is promised is too much.
-    let nobody: Vec<usize> = (0..records.len()).collect();
+    let nobody: Vec<Option<usize>> = (0..records.len()).map(Some).collect();
     let humbled = calibrate(&ModelFile::shipped(), &records, &nobody).unwrap();
     let after = humbled.calibration[&Proof::Weighed].at(5.0);
     assert!(after < 0.0, "five bits became {after}");
+    let unknown: Vec<Option<usize>> = vec![None; records.len()];
+    let same = calibrate(&ModelFile::shipped(), &records, &unknown).unwrap();
+    assert!((same.calibration[&Proof::Weighed].at(5.0) - 5.0).abs() < 1e-9, "nothing is known of anybody");
 }

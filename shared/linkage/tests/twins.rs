@@ -172,3 +172,48 @@ fn one_source_s_number_on_two_forenames_is_for_a_steward_and_two_sources_may_hav
     let people = told(&[("housing", of("Feya")), ("housing", of("Isabella")), ("schools", of("Feya"))]).people;
     assert_ne!(people[0], people[1]);
 }
+
+#[test]
+fn twins_whose_names_are_a_letter_apart_are_two_children_where_one_source_has_both() {
+    for (one, other) in [("Hoa", "Hoai"), ("Hana", "Hanan"), ("Jayla", "Kayla"), ("Amanpreet", "Ramanpreet")] {
+        let both = |source| [(source, twin(one)), (source, twin(other))];
+        let all = [both("schools"), both("housing")].concat();
+        assert_eq!(told(&all).people, [0, 1, 0, 1], "{one} and {other}, twice");
+        assert_eq!(told(&all[..3]).people, [0, 1, 0], "{one} and {other}, and {one} again");
+    }
+    assert_eq!(told(&[("schools", twin("Adnrew")), ("housing", twin("Andrew"))]).people, [0, 0], "a slip");
+}
+
+#[test]
+fn names_that_rhyme_are_two_children_though_each_source_has_one() {
+    for (one, other) in [("Jayla", "Kayla"), ("Halima", "Salima"), ("Milan", "Dilan")] {
+        let linked = told(&[("schools", twin(one)), ("housing", twin(other))]);
+        assert_eq!(linked.people, [0, 1], "{one} and {other}");
+        assert_eq!(linked.possible.len(), 1, "{one} and {other} are offered to a steward");
+    }
+}
+
+#[test]
+fn names_of_one_or_two_chinese_characters_are_not_one_name_spelled_differently() {
+    for (one, other) in [("明", "強"), ("小明", "小強")] {
+        let both = |source| [(source, twin(one)), (source, twin(other))];
+        assert_eq!(told(&[both("schools"), both("housing")].concat()).people, [0, 1, 0, 1]);
+        assert_eq!(told(&[("schools", twin(one)), ("housing", twin(other))]).people, [0, 1]);
+    }
+}
+
+#[test]
+fn brothers_of_one_first_forename_are_told_apart_by_the_next_across_sources() {
+    let (ali, umar) = (with_middle("Mohammed", "Ali"), with_middle("Mohammed", "Umar"));
+    assert_eq!(told(&[("schools", ali.clone()), ("housing", umar.clone())]).people, [0, 1]);
+    let people = told(&[("schools", ali), ("housing", umar), ("police", twin("Mohammed"))]).people;
+    assert_ne!(people[0], people[1], "nor are they merged by a record that leaves it out");
+}
+
+#[test]
+fn who_has_no_forename_is_not_known_by_another_surname() {
+    let nobody = |surname: &str| Details { names: vec![Name::current([""; 0], surname)], ..twin("") };
+    let linked = told(&[("schools", nobody("Jones")), ("housing", twin("Mary"))]);
+    assert_eq!(linked.people, [0, 1]);
+    assert_eq!(told(&[("schools", nobody("Okafor")), ("housing", twin("Mary"))]).people, [0, 0]);
+}
