@@ -20,6 +20,11 @@ pub struct ExplainPage {
 }
 
 impl ExplainPage {
+    /// The file of the page, if one was asked for.
+    pub(crate) fn file(&self) -> Option<&PathBuf> {
+        self.explain_page.as_ref()
+    }
+
     /// Writes the page, if one was asked for.
     pub(crate) fn write(&self, model: &Model, records: &[Subject], linked: &Linked) -> Result<(), OperatorError> {
         let Some(file) = &self.explain_page else { return Ok(()) };

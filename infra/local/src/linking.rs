@@ -20,7 +20,7 @@ use fc_sources::{Definition, Definitions, Entry, Feed, Report, Row};
 use indicatif::ProgressBar;
 use rayon::prelude::*;
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::{BTreeMap, BTreeSet, HashMap},
     fs::File,
     io::{BufWriter, Write},
     path::{Path, PathBuf},
@@ -78,6 +78,7 @@ impl Link {
     pub fn run(&self, today: Date, out: &mut impl Write) -> Result<(), OperatorError> {
         let definitions = definitions::load(self.sources.as_deref())?;
         let stdout = file_error(Path::new("standard output"));
+        self.check_files()?;
         let mut steps = Steps::begin("preparing");
         let records = read(&definitions, &self.extracts, today, &mut steps, out)?;
         let model = self.model(&records)?;
@@ -116,12 +117,43 @@ impl Link {
         if let Some(file) = &self.truth {
             steps.next("measuring");
             let truth = truth(file, &records)?;
-            let quality = Quality::by_kind(&model, &records, &linked.people, &truth.people);
-            let never = NeverMerged::of(&records, &linked.people, &truth.people, &truth.kin);
-            let reliability = Reliability::of(&linked.edges, &truth.people);
+            write!(out, "{}", truth.told(records.len())).map_err(&stdout)?;
+            let compared = linked.compared;
+            let Named { records, people, edges, truth, kin } = truth.named(records, linked);
+            let quality = Quality::by_kind(&model, &records, &people, &truth);
+            let never = NeverMerged::of(&records, &people, &truth, &kin);
+            let reliability = Reliability::of(&edges, &truth);
             write!(out, "{quality}{never}{reliability}").map_err(&stdout)?;
+            return writeln!(out, "{compared} pairs compared. {}", steps.end()).map_err(&stdout);
         }
         writeln!(out, "{} pairs compared. {}", linked.compared, steps.end()).map_err(&stdout)
+    }
+
+    /// Whether files can be read and written: asked before the work, and so that nothing that is read is written over.
+    fn check_files(&self) -> Result<(), OperatorError> {
+        let read = self.extracts.iter().map(|extract| &extract.file).chain(&self.truth).chain(&self.model);
+        let mut known = BTreeSet::new();
+        for file in read {
+            if file.is_dir() {
+                return Err(OperatorError::Folder(file.clone()));
+            }
+            known.insert(file.canonicalize().map_err(|cause| match cause.kind() {
+                std::io::ErrorKind::NotFound => OperatorError::NoFile(file.clone()),
+                _ => file_error(file)(cause),
+            })?);
+        }
+        for file in
+            [Some(&self.out), self.possible.as_ref(), self.explain.as_ref(), self.page.file()].into_iter().flatten()
+        {
+            let refused = |why: &str| Err(file_error(file)(std::io::Error::other(why.to_owned())));
+            if file.is_dir() {
+                return refused("is a folder; name a file to write");
+            }
+            if file.canonicalize().is_ok_and(|file| known.contains(&file)) {
+                return refused("is to be read; name another file to write, for this one would be lost");
+            }
+        }
+        Ok(())
     }
 
     /// The model, for these records.
@@ -342,13 +374,55 @@ fn write_reasons(model: &Model, records: &[Subject], linked: &Linked, file: &Pat
     rows.end()
 }
 
-/// Who is who: for each record its person, and its family where the file says so.
+/// Who is who: for each record its person, if the file names it, and its family where the file says so.
 pub(crate) struct Truth {
-    pub(crate) people: Vec<String>,
+    pub(crate) people: Vec<Option<String>>,
     kin: Vec<Kin>,
 }
 
-/// Reads who is who. A record that the file does not name is alone.
+/// The records that a file says something of, and what became of them.
+struct Named {
+    records: Vec<Subject>,
+    people: Vec<usize>,
+    edges: Vec<Edge>,
+    truth: Vec<String>,
+    kin: Vec<Kin>,
+}
+
+impl Truth {
+    /// A line that says how many records the file names, unless it names all.
+    pub(crate) fn told(&self, records: usize) -> String {
+        match self.people.iter().flatten().count() {
+            named if named == records => String::new(),
+            named => format!("The truth names {named} of {records} records; nothing is said of the others.\n"),
+        }
+    }
+
+    fn named(self, records: Vec<Subject>, linked: Linked) -> Named {
+        let is_named: Vec<bool> = self.people.iter().map(Option::is_some).collect();
+        let mut place = vec![0; is_named.len()];
+        let mut next = 0;
+        for (place, is_named) in place.iter_mut().zip(&is_named) {
+            *place = next;
+            next += usize::from(*is_named);
+        }
+        let within = linked.edges.into_iter().filter(|edge| is_named[edge.a] && is_named[edge.b]);
+        let edges = within.map(|edge| Edge { a: place[edge.a], b: place[edge.b], ..edge }).collect();
+        Named {
+            edges,
+            records: only(records, &is_named),
+            people: only(linked.people, &is_named),
+            kin: only(self.kin, &is_named),
+            truth: self.people.into_iter().flatten().collect(),
+        }
+    }
+}
+
+fn only<T>(all: Vec<T>, wanted: &[bool]) -> Vec<T> {
+    all.into_iter().zip(wanted).filter(|(_, wanted)| **wanted).map(|(one, _)| one).collect()
+}
+
+/// Reads who is who.
 pub(crate) fn truth(file: &Path, records: &[Subject]) -> Result<Truth, OperatorError> {
     let failed = |error: csv::Error| file_error(file)(error.into());
     let mut reader = csv::Reader::from_path(file).map_err(failed)?;
@@ -371,12 +445,14 @@ pub(crate) fn truth(file: &Path, records: &[Subject]) -> Result<Truth, OperatorE
         let kin = Kin { family: said(family), born: said(born) };
         known.insert(format!("{}:{}", cell(source), cell(id)), (cell(person).to_owned(), kin));
     }
-    let of = |subject: &Subject| {
-        let name = subject.record.to_string();
-        known.get(&name).cloned().unwrap_or((name, Kin::default()))
-    };
-    let (people, kin) = records.iter().map(of).unzip();
-    Ok(Truth { people, kin })
+    let of = |subject: &Subject| known.remove(&subject.record.to_string()).unzip();
+    let (people, kin): (Vec<Option<String>>, Vec<Option<Kin>>) = records.iter().map(of).unzip();
+    if people.iter().all(Option::is_none) {
+        return Err(file_error(file)(std::io::Error::other(
+            "names none of the records; source and source_record_id must be as in the extracts",
+        )));
+    }
+    Ok(Truth { people, kin: kin.into_iter().map(Option::unwrap_or_default).collect() })
 }
 
 /// A file being written, row by row.

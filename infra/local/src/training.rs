@@ -106,6 +106,7 @@ impl Train {
         if let Some(known) = &self.truth {
             steps.next("calibrating");
             let truth = truth(known, &records)?;
+            write!(out, "{}", truth.told(records.len())).map_err(&stdout)?;
             let unusable = |error: fc_linkage::InvalidModel| OperatorError::Training(error.to_string());
             file = calibrate(&file, &records, &truth.people).map_err(unusable)?;
         }
@@ -143,14 +144,13 @@ impl Train {
         if self.keep_names {
             words.push("--keep-names".to_owned());
         }
-        if self.truth.is_some() {
-            words.push("--truth truth.csv".to_owned());
+        let named = |file: &Path| file.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        for (option, file) in [("--truth", &self.truth), ("--model", &self.model), ("--sources", &self.sources)] {
+            words.extend(file.iter().map(|file| format!("{option} {}", named(file))));
         }
         words.push(format!("--seed {} --random-pairs {}", self.seed, self.random_pairs));
-        words.extend(self.extracts.iter().map(|extract| {
-            let file = extract.file.file_name().map(|name| name.to_string_lossy().into_owned());
-            format!("{}={}", extract.feed, file.unwrap_or_default())
-        }));
+        words.push(format!("--fewest-of-a-name {}", self.fewest_of_a_name));
+        words.extend(self.extracts.iter().map(|extract| format!("{}={}", extract.feed, named(&extract.file))));
         words.join(" ")
     }
 }
