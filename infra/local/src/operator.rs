@@ -4,7 +4,7 @@
 use crate::{definitions, folder::without_ending};
 use clap::Args;
 use fc_model::{Date, SourceId};
-use fc_sources::{Definition, Definitions, Feed, FeedKind, FileError, Report};
+use fc_sources::{Definition, Definitions, Feed, FeedKind, FileError, Mode, Report};
 use indicatif::{ProgressBar, ProgressStyle};
 use std::{
     fs::File,
@@ -59,7 +59,7 @@ pub enum OperatorError {
     /// Nothing could be learnt.
     #[error("Nothing was trained: {0}")]
     Training(String),
-    /// The extract has so many faults that it would be held.
+    /// The extract has faults for which it would be held.
     #[error("This file would not be loaded as it is. {0}")]
     WouldBeHeld(String),
     /// The made-up council could not be written.
@@ -123,16 +123,30 @@ impl Check {
         } else {
             write!(out, "{report}").map_err(&stdout)?;
         }
-        if report.rejected_share() > feed.reject_limit {
-            let share = |part: f64| format!("{:.1}%", part * 100.0);
-            return Err(OperatorError::WouldBeHeld(format!(
-                "{} of its rows were rejected; the definition allows {}. Mend the rows listed above, or the definition.",
-                share(report.rejected_share()),
-                share(feed.reject_limit),
-            )));
-        }
-        Ok(())
+        let why = why_held(feed, &report);
+        if why.is_empty() { Ok(()) } else { Err(OperatorError::WouldBeHeld(why.join(" "))) }
     }
+}
+
+/// Why ingest would hold a file, as far as the file alone tells.
+fn why_held(feed: &Feed, report: &Report) -> Vec<String> {
+    let mut why = Vec::new();
+    if report.rejected_share() > feed.reject_limit {
+        let share = |part: f64| format!("{:.1}%", part * 100.0);
+        why.push(format!(
+            "{} of its rows were rejected; the definition allows {}. Mend the rows listed above, or the definition.",
+            share(report.rejected_share()),
+            share(feed.reject_limit),
+        ));
+    }
+    if feed.mode == Mode::Full && report.used + report.rejected == 0 {
+        why.push(
+            "It has no rows under its headings. A whole extract without rows is held, for everybody would go."
+                .to_owned(),
+        );
+    }
+    why.extend(report.held_for(feed, &[]));
+    why
 }
 
 /// `synth`: makes up a council and writes its extracts.
@@ -162,6 +176,12 @@ impl Synth {
     /// When the files cannot be written.
     pub fn run(&self, today: Date, out: &mut impl Write) -> Result<(), OperatorError> {
         let today = self.today.unwrap_or(today);
+        // A made-up council has its truth beside it, and may be made again.
+        let holds_something = std::fs::read_dir(&self.out).is_ok_and(|mut files| files.next().is_some());
+        if holds_something && !self.out.join("truth.csv").exists() {
+            let why = "holds files that are no made-up council; name a new or empty folder";
+            return Err(file_error(&self.out)(io::Error::other(why)));
+        }
         let options = fc_synth::Options { people: self.people, seed: self.seed, out: self.out.clone(), today };
         let bar = progress_bar(self.people, "people");
         let rates = fc_synth::Rates::default().kept_worse(self.slips);
@@ -215,4 +235,26 @@ pub(crate) fn feed_of<'a>(
 
 fn list<'a>(names: impl Iterator<Item = &'a str>) -> String {
     names.collect::<Vec<_>>().join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn why(rows: &str) -> String {
+        let definitions = definitions::load(None).unwrap();
+        let (_, feed) = feed_of(&definitions, "children_social_care/people").unwrap();
+        let file = format!("Person ID,Forename,Surname,Date Of Birth\n{rows}");
+        why_held(feed, &Report::of(feed, file.as_bytes(), Date::constant(2026, 3, 1)).unwrap()).join(" ")
+    }
+
+    #[test]
+    fn check_says_of_a_file_that_ingest_would_hold_that_it_would_and_why() {
+        assert_eq!(why("P1,Ada,Quill,14/02/1984\n"), "");
+        assert!(why("").contains("It has no rows under its headings."));
+        assert!(why("P1,Ada,Quill,14/02/1984\nP2,Zoe,Thist").contains("was probably cut short"));
+        assert!(why("P1,Ada,Quill,14/02/1984\n,Zoe,Thistlewood,\n").contains("50.0% of its rows were rejected"));
+        let dates: String = (0..20).map(|row| format!("P{row},Ada,Quill,1984-02-14\n")).collect();
+        assert!(why(&dates).contains("In the column Date Of Birth, 20 of 20 values cannot be read"));
+    }
 }

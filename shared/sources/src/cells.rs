@@ -113,9 +113,19 @@ pub(crate) fn is_totals_line(filled: &[&str]) -> bool {
         && tokens
             .iter()
             .any(|token| matches!(token.as_str(), "total" | "totals" | "records" | "rows" | "count" | "end"))
-        && filled[1..]
-            .iter()
-            .all(|cell| cell.chars().all(|c| c.is_ascii_digit() || " ,.".contains(c)) || is_totals_line(&[cell]))
+        && filled[1..].iter().all(|cell| {
+            cell.chars().all(|c| c.is_ascii_digit() || " ,.".contains(c)) || is_totals_line(&[cell]) || is_count(cell)
+        })
+}
+
+/// Whether a cell is a number and what it counts: "100 people".
+fn is_count(cell: &str) -> bool {
+    let tokens = fc_model::fold::tokens(cell);
+    tokens.split_first().is_some_and(|(number, words)| {
+        number.bytes().all(|b| b.is_ascii_digit())
+            && !words.is_empty()
+            && words.iter().all(|word| TOTALS_WORDS.contains(&word.as_str()))
+    })
 }
 
 #[cfg(test)]
@@ -154,12 +164,20 @@ mod tests {
             &["(772 rows affected)"],
             &["End of report"],
             &["Grand total", "Records", "9"],
+            &["Total", "100 people"],
         ] {
             assert!(is_totals_line(line), "{line:?}");
         }
-        for line in
-            [&["Total", "Jane"][..], &["P1", "P2"], &["123"], &["H1", "Count", "3"], &["total", "1", "2", "3"], &[]]
-        {
+        for line in [
+            &["Total", "Jane"][..],
+            &["Total", "100 Janes"],
+            &["P1", "100 people"],
+            &["P1", "P2"],
+            &["123"],
+            &["H1", "Count", "3"],
+            &["total", "1", "2", "3"],
+            &[],
+        ] {
             assert!(!is_totals_line(line), "{line:?}");
         }
     }

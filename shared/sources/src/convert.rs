@@ -60,13 +60,31 @@ impl<R: Read> Reader<'_, R> {
         let feed = self.feed;
         let sheet = self.packing == Packing::Workbook;
         let mut row = Cells { feed, header: &self.header, cells, line, today: self.today, sheet, problems };
-        match row.records(&mut self.families) {
+        let records = row.records(&mut self.families);
+        for (column, place) in self.columns.iter_mut().zip(&self.header.agreed) {
+            if cells.get(*place).is_some_and(|cell| !is_no_value(cell)) {
+                let name = &self.header.names[*place];
+                column.filled += 1;
+                column.unread +=
+                    u64::from(row.problems.iter().any(|problem| problem.column == *name && problem.reason.is_unread()));
+            }
+        }
+        match records {
             Ok(records) => Row::Used { line, records, problems: row.problems },
             Err(Unusable { id, at, reason }) => {
                 let (column, cells) = (row.column_of(at), row.agreed());
                 Row::Rejected { line, id, column, reason, cells, problems: row.problems }
             }
         }
+    }
+}
+
+impl<R: Read> Reader<'_, R> {
+    /// The record id of a row that is not used otherwise.
+    pub(crate) fn id_of(&self, cells: &[String]) -> Option<String> {
+        let (feed, header, sheet) = (self.feed, &self.header, self.packing == Packing::Workbook);
+        let mut row = Cells { feed, header, cells, line: 0, today: self.today, sheet, problems: Vec::new() };
+        row.record_id(Field::RecordId).ok()
     }
 }
 

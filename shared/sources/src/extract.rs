@@ -12,12 +12,15 @@ use crate::{
 use fc_model::{Content, Date};
 use serde::Serialize;
 use std::{
-    collections::{BTreeSet, HashMap, HashSet},
+    collections::{BTreeMap, BTreeSet, HashMap, HashSet},
     io::{self, Read},
 };
 
 /// Delimiters that are tried when none is declared, or the declared one finds no column.
 const DELIMITERS: [u8; 4] = [b',', b';', b'\t', b'|'];
+
+/// A day whose parts cannot be taken for each other.
+const EXAMPLE_DAY: Date = Date::constant(1984, 2, 14);
 
 /// Headings told of one file.
 const MOST_HEADINGS: usize = 50;
@@ -31,6 +34,24 @@ fn looks_like_a_heading(name: &str) -> bool {
     name.chars().count() <= LONGEST_HEADING
         && name.starts_with(char::is_alphabetic)
         && name.chars().all(|c| c.is_alphabetic() || " _-/()&.".contains(c))
+}
+
+/// What a line says that Excel writes and reads before the headings: the `;` of `sep=;`.
+fn sep_line(line: &str) -> Option<&str> {
+    let line = line.trim_matches(['\u{feff}', '"', ' ']);
+    let (sep, said) = line.split_at_checked(4)?;
+    (sep.eq_ignore_ascii_case("sep=") && said.chars().count() <= 1).then_some(said)
+}
+
+/// Whether a first record is such a line: read with its own delimiter, it is two cells.
+fn says_the_delimiter(cells: &[String]) -> bool {
+    cells.first().is_some_and(|cell| sep_line(cell).is_some()) && cells[1..].iter().all(String::is_empty)
+}
+
+/// Whether a text has digits and spaces as a record id has, to tell another id from half an address.
+fn may_be_an_id_like(id: &str, text: &str) -> bool {
+    let form = |text: &str| (text.contains(char::is_numeric), text.contains(char::is_whitespace));
+    form(id) == form(text)
 }
 
 /// Why a whole file cannot be used. Holds names of columns, never values.
@@ -75,6 +96,10 @@ pub enum Reason {
     NobodyToName,
     /// Rejected: a record of more than a megabyte.
     TooLong,
+    /// Rejected: a quotation mark is not closed, and other rows are inside this one.
+    OpenQuote,
+    /// Rejected: half a row, for a line break that nothing quotes goes through it.
+    Broken,
     /// Rejected: a relationship without the other person, or with oneself.
     NobodyRelated,
     /// Not a date of the declared formats.
@@ -122,6 +147,12 @@ impl Reason {
             Self::TooLong => {
                 "is longer than a megabyte, because a quote mark was opened and never closed; rows that follow it may be part of it"
             }
+            Self::OpenQuote => {
+                "a quotation mark is not closed: other rows are inside this one; close it or take it out in the source, and send the whole file again"
+            }
+            Self::Broken => {
+                "half a row: a line break goes through it; put the cell with the line break in quotation marks, and send the whole file again"
+            }
             Self::NobodyRelated => "no other person",
             Self::NotADate => "is not a date of the declared formats",
             Self::PlaceholderDate => "is a placeholder date",
@@ -142,6 +173,21 @@ impl Reason {
             Self::UndatedAddress => "is an earlier address without a day by which it ended",
             Self::NoInverse => "has no word for the other side in the definition",
         }
+    }
+
+    /// Whether the value's form is not the one expected, which a whole column may have in common.
+    pub(crate) fn is_unread(self) -> bool {
+        matches!(
+            self,
+            Self::NotADate
+                | Self::SerialDate
+                | Self::LostDigits
+                | Self::Formula
+                | Self::UnknownCode
+                | Self::WrongLength
+                | Self::WrongCharacter
+                | Self::CheckDigit
+        )
     }
 }
 
@@ -208,7 +254,7 @@ pub enum Row {
         /// Why.
         reason: Reason,
         /// Its cells under the agreed columns ([`Reader::agreed_columns`]), for its owner to mend; none of a record that
-        /// was given up.
+        /// was given up, holds other rows or is half a row.
         cells: Vec<String>,
         /// Values that were blanked.
         problems: Vec<CellProblem>,
@@ -242,6 +288,13 @@ impl FactPlaces {
     }
 }
 
+/// How many cells of a column hold something, and in how many of them it could not be read.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct ColumnCount {
+    pub(crate) filled: u64,
+    pub(crate) unread: u64,
+}
+
 /// Streams the rows of an extract. Holds one record at a time (and, for feeds of families, the ids seen).
 pub struct Reader<'f, R> {
     pub(crate) feed: &'f Feed,
@@ -250,12 +303,16 @@ pub struct Reader<'f, R> {
     pub(crate) header: Header,
     pub(crate) families: HashMap<String, Vec<String>>,
     pub(crate) packing: Packing,
+    /// Of the agreed columns, in their order.
+    pub(crate) columns: Vec<ColumnCount>,
     records: Records<R>,
     record: Record,
     next_record: Record,
     ahead: Result<Next, FileError>,
     delimiter: u8,
     cut_short: bool,
+    /// The next record is the second half of the one before it.
+    second_half: bool,
 }
 
 impl Feed {
@@ -281,13 +338,16 @@ impl Feed {
             },
             families: HashMap::new(),
             packing,
+            columns: Vec::new(),
             records: Records::new(input, delimiter),
             record: Record::default(),
             next_record: Record::default(),
             ahead: Ok(Next::End),
             delimiter,
             cut_short: false,
+            second_half: false,
         };
+        let mut first = true;
         loop {
             match reader.read_ahead()? {
                 Next::Record => {}
@@ -297,20 +357,30 @@ impl Feed {
             let names: Vec<String> =
                 reader.next_record.iter().map(|cell| cleaned(&encoding.text(cell), false)).collect();
             if names.iter().any(|name| !name.is_empty()) {
+                if std::mem::take(&mut first) && says_the_delimiter(&names) {
+                    continue;
+                }
                 reader.header = self.header(names)?;
+                reader.columns = vec![ColumnCount::default(); reader.header.agreed.len()];
                 reader.ahead = reader.read_ahead();
                 return Ok(reader);
             }
         }
     }
 
-    /// The declared delimiter, unless the header then has none of our columns and another gives some.
+    /// The delimiter that a first line `sep=;` says, or the declared one, unless the header then has none of our columns and
+    /// another gives some.
     fn delimiter_of(&self, start: &[u8], encoding: Encoding) -> u8 {
         let line = start
             .split(|b| matches!(b, b'\n' | b'\r'))
             .find(|line| line.iter().any(|b| !b.is_ascii_whitespace()))
             .unwrap_or_default();
         let line = encoding.text(line);
+        if let Some([said]) = sep_line(&line).map(str::as_bytes)
+            && DELIMITERS.contains(said)
+        {
+            return *said;
+        }
         let known: Vec<String> = self
             .columns
             .iter()
@@ -428,6 +498,35 @@ impl Feed {
         told
     }
 
+    /// What a cell of the column at a place may look like, when one example says it.
+    pub(crate) fn example(&self, header: &Header, place: usize) -> Option<String> {
+        if let Some(format) = self.date_formats(header, place).and_then(<[_]>::first) {
+            return Some(format.write(EXAMPLE_DAY));
+        }
+        let fields = self.columns.iter().zip(&header.fields);
+        let fields = fields
+            .filter(|(_, places)| places.contains(&Some(place)))
+            .map(|((field, mapping), _)| (Some(*field), mapping));
+        let facts = self.facts.iter().zip(&header.facts).flat_map(|(fact, places)| {
+            let which = fact.which.as_ref().filter(|_| places.which.contains(&Some(place)));
+            which.into_iter().chain(places.value.contains(&Some(place)).then_some(&fact.value))
+        });
+        let (field, mapping) = fields.chain(facts.map(|mapping| (None, mapping))).next()?;
+        let code =
+            || mapping.values.iter().flat_map(BTreeMap::keys).find(|code| !matches!(code.as_str(), "" | "*")).cloned();
+        code().or_else(|| {
+            let example = match field? {
+                Field::Postcode => "FE1 2AB",
+                Field::NhsNumber => "999 000 0018",
+                Field::Phone | Field::WorkerPhone => "01632 960700",
+                Field::Email | Field::WorkerEmail | Field::TeamInbox => "duty@fenshire.example",
+                Field::Sex => "F",
+                _ => return None,
+            };
+            Some(example.to_owned())
+        })
+    }
+
     /// The date formats of the column at a place, when it holds dates.
     pub(crate) fn date_formats(&self, header: &Header, place: usize) -> Option<&[DateFormat]> {
         let fields = self.columns.iter().zip(&header.fields).filter(|((field, _), _)| field.is_date());
@@ -499,14 +598,52 @@ impl<R: Read> Reader<'_, R> {
         self.records.next(&mut self.next_record).map_err(|error| unreadable(&error))
     }
 
-    fn too_long(&self) -> Row {
-        let (line, column) = (self.record.line, "(row)".to_owned());
-        Row::Rejected { line, id: None, column, reason: Reason::TooLong, cells: Vec::new(), problems: Vec::new() }
+    /// A record that is no row, or not of one person alone. Its cells are not given back: they may be anybody's.
+    fn rejected(&self, id: Option<String>, column: String, reason: Reason) -> Row {
+        Row::Rejected { line: self.record.line, id, column, reason, cells: Vec::new(), problems: Vec::new() }
+    }
+
+    fn cells_of(&self, record: &Record) -> Vec<String> {
+        record.iter().map(|cell| cleaned(&self.encoding.text(cell), true)).collect()
+    }
+
+    /// The heading at a place, as far as it may be told.
+    fn told_heading(&self, place: usize) -> String {
+        let told = self.feed.told_headings(&self.header.names, |asked| asked == place);
+        told.into_iter().next().unwrap_or_else(|| "(row)".to_owned())
+    }
+
+    /// Whether this record and the next are one row through which a line break goes. Two rows without their last cells may
+    /// have as many cells together, but then the second begins with a record id like the first's.
+    fn is_broken(&self) -> bool {
+        let (first, second, width) = (self.record.len(), self.next_record.len(), self.header.names.len());
+        if first >= width || second >= width || first + second != width + 1 || self.packing == Packing::Workbook {
+            return false;
+        }
+        let next = self.cells_of(&self.next_record);
+        let filled: Vec<&str> = next.iter().map(String::as_str).filter(|cell| !cell.is_empty()).collect();
+        if filled.is_empty() || is_totals_line(&filled) {
+            return false;
+        }
+        let id = self.id_of(&self.cells_of(&self.record));
+        id.is_some_and(|id| self.id_of(&next).is_none_or(|next| !may_be_an_id_like(&id, &next)))
     }
 
     fn row(&mut self, last: bool) -> Row {
         let line = self.record.line;
-        let cells: Vec<String> = self.record.iter().map(|cell| cleaned(&self.encoding.text(cell), true)).collect();
+        let second_half = std::mem::take(&mut self.second_half);
+        let swallowed = match self.packing {
+            Packing::Workbook => None,
+            _ => self.record.swallowed_rows(self.delimiter, self.header.names.len()),
+        };
+        if let Some(place) = swallowed {
+            self.cut_short |= self.record.open;
+            return self.rejected(None, self.told_heading(place), Reason::OpenQuote);
+        }
+        if second_half {
+            return self.rejected(None, "(row)".to_owned(), Reason::Broken);
+        }
+        let cells = self.cells_of(&self.record);
         let filled: Vec<&str> = cells.iter().map(String::as_str).filter(|cell| !cell.is_empty()).collect();
         if filled.is_empty() {
             return Row::Skipped { line, reason: Skip::Blank };
@@ -520,6 +657,10 @@ impl<R: Read> Reader<'_, R> {
         if is_totals_line(&filled) {
             return Row::Skipped { line, reason: Skip::Totals };
         }
+        if matches!(self.ahead, Ok(Next::Record)) && self.is_broken() {
+            self.second_half = true;
+            return self.rejected(self.id_of(&cells), "(row)".to_owned(), Reason::Broken);
+        }
         let mut problems = Vec::new();
         let width = self.header.names.len();
         if cells.iter().skip(width).any(|cell| !cell.is_empty()) {
@@ -527,10 +668,9 @@ impl<R: Read> Reader<'_, R> {
         }
         let mut cells = cells;
         let unfinished = !self.records.ends_with_a_line();
-        if cells.len() < width && last && unfinished {
+        if self.record.open || (cells.len() < width && last && unfinished) {
             self.cut_short = true;
-            let column = self.feed.told_headings(&self.header.names, |place| place == cells.len() - 1);
-            let column = column.into_iter().next().unwrap_or_else(|| "(row)".to_owned());
+            let column = self.told_heading(cells.len() - 1);
             if let Some(last) = cells.last_mut() {
                 last.clear();
             }
@@ -553,7 +693,12 @@ impl<R: Read> Iterator for Reader<'_, R> {
         std::mem::swap(&mut self.record, &mut self.next_record);
         self.ahead = self.read_ahead();
         let last = matches!(self.ahead, Ok(Next::End));
-        Some(Ok(if read == Next::TooLong { self.too_long() } else { self.row(last) }))
+        Some(Ok(if read == Next::TooLong {
+            self.second_half = false;
+            self.rejected(None, "(row)".to_owned(), Reason::TooLong)
+        } else {
+            self.row(last)
+        }))
     }
 }
 

@@ -378,6 +378,120 @@ fn a_file_that_was_cut_off_is_told_and_its_last_cell_not_trusted() {
     assert!(!Report::of(&feed, &whole[..], TODAY).unwrap().cut_short, "a missing last line end is no fault");
 }
 
+/// Where rows were rejected, and why.
+fn rejected(report: &Report) -> Vec<(u64, Reason)> {
+    report.rejected_rows.iter().map(|row| (row.line, row.reason)).collect()
+}
+
+#[test]
+fn a_row_with_other_rows_inside_it_is_rejected_whole_and_may_be_anybodys() {
+    let feed = feed("children_social_care", "people");
+    let file = csc(
+        "Address,Postcode",
+        "P1,Child,Barnaby,Quillfeather,14/02/2015,\"The Lodge,FE1 2AB\nP2,Child,Rosalind,Thistlewood,30/11/2012,2 Mill Lane,FE2 3CD\nP3,Child,Bea,Okonjo,01/02/2015,\"3 Mill Lane\",FE2 3CE\nP4,Child,Idris,Penhallow,03/04/2017,4 Mill Lane,FE2 3CG",
+    );
+    let report = report(&feed, &file);
+    assert_eq!(rejected(&report), [(2, Reason::OpenQuote)]);
+    assert_eq!((report.used, report.rejected_without_id), (1, 1));
+    assert_eq!(people(&feed, &file)[0].0, "P4");
+    let Row::Rejected { cells, .. } = rows(&feed, &file).remove(0) else { panic!("the row is rejected") };
+    assert!(cells.is_empty(), "other people's values are not given back as this person's");
+}
+
+#[test]
+fn an_address_or_a_note_of_several_lines_with_commas_is_no_row() {
+    let feed = feed("children_social_care", "people");
+    for (columns, cells) in [
+        ("Address", "\"Flat 2, The Wharf\n7 Lantern Row, Northwick, Fenchester, Fenshire\nFE1 2AB\""),
+        (
+            "Notes",
+            "\"Seen with mother, father, aunt, uncle, nan, cousin, and dog.\nSaid, \"\"well, fine, yes, no, ok, so, on\"\".\"",
+        ),
+        ("Address", "\"7 Lantern Row,Fenchester,Fenshire,,,,,\nFE1 2AB\""),
+    ] {
+        let report = report(&feed, &csc(columns, &format!("P1,Child,Barnaby,Quillfeather,14/02/2015,{cells}")));
+        assert_eq!((report.used, report.rejected, report.cut_short), (1, 0, false), "{cells}");
+    }
+}
+
+#[test]
+fn a_file_that_ends_within_quotes_was_cut_short_whatever_its_last_byte() {
+    let feed = feed("children_social_care", "people");
+    for end in ["", "\n", "\r\n", ",", " and Co\n"] {
+        let file = csc("Address", "P1,Child,Barnaby,Quillfeather,14/02/2015,\"7 Lantern Row");
+        let file = [file.trim_ascii_end(), end.as_bytes()].concat();
+        let report = report(&feed, &file);
+        assert!(report.cut_short && report.used == 1, "{end:?}");
+        assert!(report.held_for(&feed, &[])[0].contains("cut short"), "{end:?}");
+        assert!(people(&feed, &file)[0].1.addresses.is_empty(), "{end:?}: the last cell is not trusted");
+    }
+    let whole = csc("Address", "P1,Child,Barnaby,Quillfeather,14/02/2015,\"7 Lantern Row\"");
+    for whole in [&whole[..], whole.trim_ascii_end()] {
+        assert!(!report(&feed, whole).cut_short, "a closed quotation mark is an end");
+    }
+}
+
+#[test]
+fn a_row_that_a_line_break_goes_through_is_rejected_in_both_halves() {
+    let feed = feed("children_social_care", "people");
+    let file = csc(
+        "Address,Postcode",
+        "P1,Child,Barnaby,Quillfeather,14/02/2015,7 Lantern Row\nFenchester,FE1 2AB\nP2,Child,Bea,Okonjo,01/02/2015,4 Mill Lane,FE2 3CG",
+    );
+    let report = report(&feed, &file);
+    assert_eq!(rejected(&report), [(2, Reason::Broken), (3, Reason::Broken)]);
+    assert_eq!((report.used, report.rejected_without_id), (1, 1), "the first half says whose row it is");
+}
+
+#[test]
+fn rows_without_their_last_cells_are_rows() {
+    let feed = feed("children_social_care", "people");
+    let file = csc("Address,Postcode", "P1,Child,Barnaby,Quillfeather\nP2,Child,Bea,Okonjo\nTotal,2");
+    let report = report(&feed, &file);
+    assert_eq!((report.used, report.rejected, report.skipped_rows()), (2, 0, 1), "{report}");
+}
+
+#[test]
+fn a_first_line_that_says_the_delimiter_is_obeyed_and_is_no_heading() {
+    let feed = feed("children_social_care", "people");
+    for (line, delimiter) in [("sep=,", ","), ("SEP=;", ";"), ("\"sep=|\"", "|"), ("sep=\t", "\t")] {
+        let header = ["Person ID", "Forename", "Surname", "Date Of Birth"].join(delimiter);
+        let row = ["P1", "Barnaby", "Quillfeather", "14/02/2015"].join(delimiter);
+        let file = format!("{line}\r\n{header}\r\n{row}\r\n");
+        assert_eq!(people(&feed, file.as_bytes())[0].1.names[0].surname, "Quillfeather", "{line}");
+    }
+}
+
+#[test]
+fn a_column_of_which_half_cannot_be_read_holds_the_file_and_names_the_form_expected() {
+    let feed = feed("children_social_care", "people");
+    let file = |rows: usize, wrong: usize| {
+        let row = |row| {
+            let born = if row < wrong { "2015-02-14" } else { "14/02/2015" };
+            format!("P{row},Child,Barnaby,Quillfeather,{born},\n")
+        };
+        csc("Postcode", (0..rows).map(row).collect::<String>().trim_end())
+    };
+    let words = report(&feed, &file(40, 20)).held_for(&feed, &[]);
+    assert_eq!(words.len(), 1);
+    assert!(words[0].contains("column Date Of Birth, 20 of 40 values") && words[0].contains("14/02/1984"), "{words:?}");
+    for (rows, wrong) in [(40, 19), (19, 19)] {
+        assert!(report(&feed, &file(rows, wrong)).held_for(&feed, &[]).is_empty(), "{wrong} of {rows}");
+    }
+    let known = ["Date Of Birth".to_owned()];
+    assert!(report(&feed, &file(40, 40)).held_for(&feed, &known).is_empty(), "it could not be read before either");
+}
+
+#[test]
+fn the_development_council_would_not_be_held() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/data/council-dev");
+    let definitions = Definitions::load_dir(&folder.join("sources")).unwrap();
+    for definition in definitions.iter() {
+        let bytes = std::fs::read(folder.join(format!("{}.csv", definition.source))).unwrap();
+        assert!(report(&definition.feeds[0], &bytes).held_for(&definition.feeds[0], &[]).is_empty());
+    }
+}
+
 #[test]
 fn lines_are_numbered_as_an_editor_shows_them_whatever_ends_them() {
     for end in ["\n", "\r\n", "\r"] {

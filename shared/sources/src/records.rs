@@ -18,14 +18,51 @@ pub(crate) struct Record {
     cells: usize,
     /// Line of the file where it begins, from 1.
     pub(crate) line: u64,
+    /// The file ended within one of its quotation marks.
+    pub(crate) open: bool,
 }
 
+/// Fewest columns by which a row within a cell is told from an address with commas in it.
+const FEWEST_COLUMNS: usize = 4;
+
 impl Record {
+    /// How many cells it has.
+    pub(crate) fn len(&self) -> usize {
+        self.cells
+    }
+
     pub(crate) fn iter(&self) -> impl Iterator<Item = &[u8]> {
         self.ends[..self.cells].iter().scan(0, |start, end| {
             let cell = &self.bytes[*start..*end];
             *start = *end;
             Some(cell)
+        })
+    }
+
+    /// The place of a cell that holds other rows of the file, because a quotation mark was opened and not closed: one of
+    /// its lines is as long as a row; or its last line is a row as far as the same cell, where that row's own quotation
+    /// mark closed it and was left over further on.
+    pub(crate) fn swallowed_rows(&self, delimiter: u8, columns: usize) -> Option<usize> {
+        let end = self.ends[..self.cells].last().copied()?;
+        if columns < FEWEST_COLUMNS || !self.bytes[..end].contains(&b'\n') {
+            return None;
+        }
+        // A comma of somebody's notes has a space after it. So have all those of a file that pads its cells.
+        let padded = self.iter().skip(1).any(|cell| cell.starts_with(b" "));
+        let delimiters = |line: &[u8]| {
+            let counts = |at: &usize| line[*at] == delimiter && (padded || line.get(at + 1) != Some(&b' '));
+            (0..line.len()).filter(counts).count()
+        };
+        let is_row = |line: &[u8]| delimiters(line) >= columns - 1;
+        self.iter().enumerate().position(|(place, cell)| {
+            let mut lines = cell.split(|byte| *byte == b'\n');
+            // The first line is this record's own, of which only the first cell has the whole.
+            let (first, Some(last)) = (lines.next().unwrap_or_default(), lines.next_back()) else { return false };
+            let left_over = || self.iter().skip(place).any(|cell| cell.contains(&b'"'));
+            (place == 0 && is_row(first))
+                || lines.any(is_row)
+                || is_row(last)
+                || (place > 0 && delimiters(last) >= place && left_over())
         })
     }
 }
@@ -70,7 +107,8 @@ impl<R: Read> Records<R> {
         record.line = self.line;
         (record.cells, record.bytes, record.ends) =
             (0, resized(&mut record.bytes, CHUNK), resized(&mut record.ends, 64));
-        let (mut taken, mut written) = (0, 0);
+        record.open = false;
+        let (mut taken, mut written, mut ended) = (0, 0, false);
         loop {
             let more = self.fill()?;
             // Never more than the limit and one: then what is given up does not hang on how the bytes arrived.
@@ -79,12 +117,18 @@ impl<R: Read> Records<R> {
                 self.give_up()?;
                 return Ok(Next::TooLong);
             }
-            let input = &self.chunk[self.at..end];
+            // A line end after the last byte ends the last record too, unless it is within a quotation mark.
+            let ending = !more && taken > 0 && !ended;
+            let input: &[u8] = if ending { b"\n" } else { &self.chunk[self.at..end] };
             let (state, read, wrote, ends) =
                 self.parser.read_record(input, &mut record.bytes[written..], &mut record.ends[record.cells..]);
-            self.line += input[..read].iter().filter(|byte| **byte == b'\n').count() as u64;
-            self.at += read;
-            taken += read;
+            if ending {
+                ended = read > 0;
+            } else {
+                self.line += input[..read].iter().filter(|byte| **byte == b'\n').count() as u64;
+                self.at += read;
+                taken += read;
+            }
             written += wrote;
             record.cells += ends;
             match state {
@@ -92,7 +136,10 @@ impl<R: Read> Records<R> {
                 csv_core::ReadRecordResult::OutputFull => record.bytes.resize(record.bytes.len() * 2, 0),
                 csv_core::ReadRecordResult::OutputEndsFull => record.ends.resize(record.ends.len() * 2, 0),
                 csv_core::ReadRecordResult::Record if taken > LONGEST_RECORD => return Ok(Next::TooLong),
-                csv_core::ReadRecordResult::Record => return Ok(Next::Record),
+                csv_core::ReadRecordResult::Record => {
+                    record.open = ended && !ending;
+                    return Ok(Next::Record);
+                }
                 csv_core::ReadRecordResult::End => return Ok(Next::End),
             }
         }

@@ -1,12 +1,15 @@
 //! What became of a file: every row accounted for, and how good the data is. Holds no personal data.
 
-use crate::{CellProblem, Entry, Feed, FeedKind, Field, FileError, Reader, Reason, Row, Skip};
+use crate::{CellProblem, Entry, Feed, FeedKind, Field, FileError, Mode, Reader, Reason, Row, Skip};
 use fc_model::{BirthDate, Contact, Content, Date, Details, FeedId, Name, SourceId, Staff};
 use serde::Serialize;
 use std::{collections::BTreeMap, fmt, io::Read};
 
 /// Rejected rows listed one by one; the counts go on.
 const MOST_REJECTED_LISTED: usize = 1000;
+
+/// Fewest cells with something in them by which a column is judged.
+const FEWEST_FILLED: u64 = 20;
 
 /// Lines named for each kind of blanked value.
 const MOST_LINES: usize = 5;
@@ -31,12 +34,14 @@ pub struct Report {
     pub skipped: BTreeMap<Skip, u64>,
     /// Rows that could not be used.
     pub rejected: u64,
-    /// Rejected rows whose record id could not be read either: removals wait while there are any.
+    /// Rejected rows whose record id could not be read either, or that hold other rows: removals wait while there are any.
     pub rejected_without_id: u64,
     /// The rejected rows, up to a thousand.
     pub rejected_rows: Vec<RejectedRow>,
     /// Blanked and doubted values, by column and reason.
     pub blanked: Vec<Blanked>,
+    /// Columns of which at least half cannot be read: their form has probably changed.
+    pub unread: Vec<Unread>,
     /// Columns that nothing was agreed about; never read.
     pub columns_ignored: Vec<String>,
     /// Columns of the definition that the file does not have.
@@ -81,6 +86,33 @@ pub struct Blanked {
     pub lines: Vec<u64>,
 }
 
+/// A column of which too little can be read.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Unread {
+    /// The column.
+    pub column: String,
+    /// Cells that cannot be read.
+    pub count: u64,
+    /// Cells that hold something.
+    pub of: u64,
+    /// What a cell may look like.
+    pub example: Option<String>,
+}
+
+impl Unread {
+    fn words(&self) -> String {
+        let Self { column, count, of, example } = self;
+        let expected = match example {
+            Some(example) => format!("A value is expected to look like {example}. "),
+            None => String::new(),
+        };
+        format!(
+            "In the column {column}, {count} of {of} values cannot be read: their form has probably changed. {expected}\
+             Send the file with the column as it was, or have the definition changed."
+        )
+    }
+}
+
 /// A share: of so many, so many.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Measure {
@@ -108,6 +140,7 @@ impl Report {
             rejected_without_id: 0,
             rejected_rows: Vec::new(),
             blanked: Vec::new(),
+            unread: Vec::new(),
             columns_ignored: reader.columns_ignored(),
             columns_missing: reader.columns_missing(),
             cut_short: false,
@@ -151,6 +184,16 @@ impl Report {
         self.blanked.sort_by(|a, b| {
             b.count.cmp(&a.count).then_with(|| a.column.cmp(&b.column)).then_with(|| a.reason.cmp(&b.reason))
         });
+        let columns = reader.columns.iter().zip(&reader.header.agreed);
+        let unread = columns.filter(|(column, _)| column.filled >= FEWEST_FILLED && column.unread * 2 >= column.filled);
+        self.unread = unread
+            .map(|(column, place)| Unread {
+                column: reader.header.names[*place].clone(),
+                count: column.unread,
+                of: column.filled,
+                example: reader.feed.example(&reader.header, *place),
+            })
+            .collect();
         self.quality = MEASURES
             .iter()
             .filter_map(|name| self.counts.get(name).map(|(count, of)| Measure { name, count: *count, of: *of }))
@@ -188,6 +231,17 @@ impl Report {
     pub fn rejected_share(&self) -> f64 {
         let rows = self.used + self.rejected;
         if rows == 0 { 0.0 } else { self.rejected as f64 / rows as f64 }
+    }
+
+    /// Why the content of a file of this feed makes that it is held for a person to look at, a sentence each. A column that
+    /// could not be read in the file before either (`known`) holds nothing up.
+    #[must_use]
+    pub fn held_for(&self, feed: &Feed, known: &[String]) -> Vec<String> {
+        let cut_short = (feed.mode == Mode::Full && self.cut_short).then(|| {
+            "The file ends in the middle of its last row: it was probably cut short. Send it again.".to_owned()
+        });
+        let unread = self.unread.iter().filter(|unread| !known.contains(&unread.column));
+        cut_short.into_iter().chain(unread.map(Unread::words)).collect()
     }
 
     fn add_problems(&mut self, problems: &[CellProblem]) {

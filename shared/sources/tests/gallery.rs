@@ -117,6 +117,12 @@ gallery! {
     an_empty_file_says_so => "empty.csv",
     headings_alone_have_no_rows => "headings-only.csv",
     a_file_that_was_cut_short_is_told => "cut-short.csv",
+    a_row_that_swallowed_others_is_not_used => "stray-quote.csv",
+    a_row_that_swallowed_the_beginning_of_the_next_is_not_used => "stray-quote-before-a-quoted-cell.csv",
+    a_file_that_ends_within_quotes_was_cut_short => "cut-short-in-quotes.csv",
+    a_row_that_a_line_break_goes_through_is_not_two_people => "broken-row.csv",
+    a_first_line_that_says_the_delimiter_is_obeyed => "says-its-delimiter.csv",
+    dates_of_another_form_are_told => "dates-of-another-form.csv",
     zero_bytes_go => "zero-bytes.csv",
     a_formula_is_no_value => "formulas.csv",
     a_heading_that_may_be_about_somebody_is_told_by_its_place => "headings-that-say-too-much.csv",
@@ -191,15 +197,28 @@ fn a_quote_mark_that_nobody_closed_costs_its_own_megabyte_and_not_the_file() {
 }
 
 #[test]
-fn a_record_of_just_a_megabyte_is_read_and_a_larger_one_is_not_however_its_bytes_arrive() {
-    /// Gives so many bytes at a time.
-    struct Slowly<'a>(&'a [u8], usize);
-    impl Read for Slowly<'_> {
-        fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-            let most = buffer.len().min(self.1);
-            self.0.read(&mut buffer[..most])
+fn a_file_with_a_stray_quote_is_read_the_same_however_its_bytes_arrive() {
+    for file in ["stray-quote.csv", "stray-quote-before-a-quoted-cell.csv", "cut-short-in-quotes.csv"] {
+        let bytes = std::fs::read(folder().join(file)).unwrap();
+        let (report, ..) = read(&bytes[..]).unwrap();
+        for pace in [1, 7] {
+            assert_eq!(read(Slowly(&bytes, pace)).unwrap().0.to_string(), report.to_string(), "{file} at {pace}");
         }
     }
+}
+
+/// Gives so many bytes at a time.
+struct Slowly<'a>(&'a [u8], usize);
+
+impl Read for Slowly<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let most = buffer.len().min(self.1);
+        self.0.read(&mut buffer[..most])
+    }
+}
+
+#[test]
+fn a_record_of_just_a_megabyte_is_read_and_a_larger_one_is_not_however_its_bytes_arrive() {
     for (length, fine) in [(1 << 20, true), ((1 << 20) + 1, false)] {
         let name = "a".repeat(length - "P1,\"\"\n".len());
         let file = format!("{HEADINGS}P1,\"{name}\"\nP2,Thistlewood,Zoe\n");
