@@ -27,12 +27,13 @@ pub use report::Report;
 
 use extract::{Arriving, Begin, Extract, Survey, arrive};
 use fc_model::{FeedId, Seq, SourceId};
-use fc_sources::{AsOf, Definition, Definitions, Feed as FeedDefinition, FileError, Freshness, Mode};
+use fc_sources::{AsOf, Definition, Definitions, Feed as FeedDefinition, FeedKind, FileError, Freshness, Mode};
 use fc_store::{
     Queue, Store, StoreError,
     dead_letters::{self, Delivered},
     loads::{
         self, Feed, FeedName, Load, LoadId, LoadState, Pending, Staged, ToIngest, ToMatching, Turn, Upload, Version,
+        Whole,
     },
 };
 use jiff::{SignedDuration, Timestamp, civil::Date, tz::TimeZone};
@@ -149,7 +150,8 @@ impl Ingest {
         match loads::take_turn(&self.store.loads, name, &load.load, (self.now)()).await? {
             Turn::Yours(feed) => {
                 let fence = feed.fence;
-                let work = Work { ingest: self, name, load: &load, feed: *feed, began: (self.now)() };
+                let (feed, began) = (*feed, (self.now)());
+                let work = Work { ingest: self, name, load: &load, feed, whole: None, one_row: false, began };
                 let worked = work.run().await;
                 if worked.is_err() {
                     // The next try need not wait for the lease to run out. If this fails too, it waits.
@@ -384,6 +386,10 @@ struct Work<'a> {
     name: &'a FeedName,
     load: &'a Load,
     feed: Feed,
+    /// How new the file is, if it is a whole extract.
+    whole: Option<Whole>,
+    /// Whether each record of the feed has one row, as far as is known.
+    one_row: bool,
     began: Timestamp,
 }
 
@@ -413,7 +419,7 @@ struct Base {
 
 impl Work<'_> {
     /// The steps, in order.
-    async fn run(self) -> Result<(), IngestError> {
+    async fn run(mut self) -> Result<(), IngestError> {
         let mut survey = Survey::default();
         let target = match self.ingest.target(&self.load.upload.key) {
             Ok(target) => target,
@@ -423,6 +429,16 @@ impl Work<'_> {
             let words =
                 "This source is switched off in its definition, so its files are not read. Nothing was kept of it.";
             return self.stop(Stop::Refused(words.to_owned()), &survey, None).await;
+        }
+        let is_mended = fc_sources::mend::is_mended(&self.load.upload.key);
+        self.one_row = matches!(target.feed.kind, FeedKind::People | FeedKind::Staff) && !self.feed.several_rows;
+        if is_mended && !self.one_row {
+            let words = "A record of this feed may have several rows, and a file of some of them would replace the others. \
+                         Mend the rows in the whole extract and send that.";
+            return self.stop(Stop::Refused(words.to_owned()), &survey, None).await;
+        }
+        if target.feed.mode == Mode::Full {
+            self.whole = Some(Whole { as_of: None, load: self.load.load.clone() });
         }
         survey = match self.survey(&target).await {
             Err(IngestError::Store(StoreError::Missing { .. })) => {
@@ -434,20 +450,31 @@ impl Work<'_> {
         if !survey.reading.as_ref().is_none_or(|reading| Rows::of(reading).add_up()) {
             return Err(IngestError::RowsLost);
         }
+        if self.one_row && survey.said.iter().any(|named| named.said.has_several_rows()) {
+            // Before anybody is told that rejected rows may be sent by themselves.
+            loads::note_several_rows(&self.ingest.store.loads, self.name).await?;
+            self.one_row = false;
+        }
         self.give_back_rejected(&survey).await?;
         let as_of = match self.judge(&target, &survey) {
             Ok(as_of) => as_of,
             Err(stop) => return self.stop(stop, &survey, None).await,
         };
+        if let Some(whole) = &mut self.whole {
+            whole.as_of = Some(as_of);
+        }
         let base = self.base(&target).await?;
-        let late = base.as_of.is_some_and(|newest| as_of < newest);
+        // Of two extracts of one day the one that was uploaded last is the newer.
+        let late = base.as_of.is_some_and(|newest| as_of < newest)
+            || self.whole.as_ref().is_some_and(|whole| self.feed.has_newer(whole));
         if late && target.feed.mode == Mode::Full {
             let words = "A newer extract is in use already, so this one was not needed.".to_owned();
             return self.stop(Stop::Superseded(words), &survey, None).await;
         }
         let rule = Rule { full: target.feed.mode == Mode::Full, late, unreadable_ids: unreadable_ids(&survey) > 0 };
         let plan = plan::plan(&base.entries, &mut survey.said, rule);
-        if let Some(held) = self.gates(&target, &survey, &plan) {
+        let unread_before = self.unread_before(&survey).await?;
+        if let Some(held) = self.gates(&target, &survey, &plan, &unread_before) {
             return self.stop(held, &survey, Some(&plan)).await;
         }
         self.apply(target, survey, plan, base, as_of).await
@@ -570,8 +597,20 @@ impl Work<'_> {
         }
     }
 
+    /// Columns that could not be read in the accepted file either: nothing is lost by what is the same again.
+    async fn unread_before(&self, survey: &Survey) -> Result<Vec<String>, IngestError> {
+        let none_now = survey.reading.as_ref().is_none_or(|reading| reading.unread.is_empty());
+        let Some(applied) = self.feed.applied.as_ref().filter(|_| !none_now) else { return Ok(Vec::new()) };
+        let key = format!("{}.json", loads::report_key(self.name, &applied.load));
+        match self.ingest.store.reports.get(&key).await {
+            Ok(report) => Ok(serde_json::from_slice::<Report>(&report).map(|report| report.unread).unwrap_or_default()),
+            Err(StoreError::Missing { .. }) => Ok(Vec::new()),
+            Err(error) => Err(error.into()),
+        }
+    }
+
     /// Step 5: what a person has to look at before it is applied.
-    fn gates(&self, target: &Target, survey: &Survey, plan: &Plan) -> Option<Stop> {
+    fn gates(&self, target: &Target, survey: &Survey, plan: &Plan, unread_before: &[String]) -> Option<Stop> {
         if self.load.approved {
             return None;
         }
@@ -596,9 +635,7 @@ impl Work<'_> {
                 percent(feed.reject_limit)
             ));
         }
-        if feed.mode == Mode::Full && reading.cut_short {
-            words.push("The file ends in the middle of its last row: the upload was probably cut short.".to_owned());
-        }
+        words.extend(reading.held_for(feed, unread_before));
         if words.is_empty() {
             return None;
         }
@@ -650,7 +687,7 @@ impl Work<'_> {
         }
         let mut report = self.report(LoadState::Applying, &survey, Some(&plan));
         report.as_of = Some(as_of);
-        report.words = accepted_words(&survey, &plan);
+        report.words = accepted_words(&survey, &plan, self.one_row);
         let prefix = format!("{folder}part-");
         let seq = Seq { as_of, load: number };
         let parts = if plan.changes_nothing() { 0 } else { self.stage(target, survey, &plan, seq, &prefix).await? };
@@ -658,7 +695,7 @@ impl Work<'_> {
         let mut staged = vec![Staged { prefix, parts }];
         staged.extend(base.adopted);
         let pending = Pending { version, staged };
-        loads::commit(&store.loads, self.name, number, &pending, (self.ingest.now)()).await?;
+        loads::commit(&store.loads, self.name, number, &pending, self.whole.as_ref(), (self.ingest.now)()).await?;
         self.log("committed", &report);
         leftovers.delete(store).await;
         self.ingest.write_report(&report).await?;
@@ -734,13 +771,14 @@ impl Work<'_> {
     async fn nothing_to_send(self, survey: &Survey, plan: &Plan, version: Version) -> Result<(), IngestError> {
         let mut report = self.report(LoadState::Applied, survey, Some(plan));
         report.as_of = Some(version.as_of);
-        report.words = accepted_words(survey, plan);
+        report.words = accepted_words(survey, plan, self.one_row);
         let replaced = self.feed.applied.as_ref().and_then(|applied| applied.manifest.clone());
         let manifest = version.manifest.clone();
         self.conclude(report, |feed, load| {
             load.as_of = Some(version.as_of);
             feed.pending = None;
             feed.applied = Some(version.clone());
+            feed.note_whole(self.whole.clone());
         })
         .await?;
         let replaced = replaced.filter(|key| Some(key) != manifest.as_ref());
@@ -766,8 +804,12 @@ impl Work<'_> {
         report.words = words;
         let now = (self.ingest.now)();
         self.conclude(report, |feed, load| match &stop {
-            Stop::Held(_, can_be_approved) => load.can_be_approved = *can_be_approved,
+            Stop::Held(_, can_be_approved) => {
+                load.can_be_approved = *can_be_approved;
+                feed.held.extend(self.whole.clone());
+            }
             Stop::Duplicate(as_of) => {
+                feed.note_whole(self.whole.clone().map(|whole| Whole { as_of: Some(*as_of), ..whole }));
                 load.as_of = Some(*as_of);
                 if let Some(applied) = &mut feed.applied {
                     (applied.as_of, applied.at) = (*as_of, now);
@@ -817,7 +859,9 @@ impl Work<'_> {
             records: plan.map(|plan| plan.records).unwrap_or_default(),
             rejected: survey.rejected.clone(),
             rejected_file: survey.mend.csv().map(|_| self.rejected_file()),
+            mend_in_whole: !self.one_row,
             blanked: Vec::new(),
+            unread: Vec::new(),
             quality: Vec::new(),
             columns_ignored: Vec::new(),
             columns_missing: Vec::new(),
@@ -846,13 +890,13 @@ impl Work<'_> {
     }
 }
 
-/// Rejected rows whose record id cannot be read: each may be anybody's.
+/// Rejected rows whose record id cannot be read, or that hold other rows: each may be anybody's.
 fn unreadable_ids(survey: &Survey) -> u64 {
     survey.reading.as_ref().map_or(0, |reading| reading.rejected_without_id)
 }
 
 /// What the owner of an accepted file should know.
-fn accepted_words(survey: &Survey, plan: &Plan) -> Vec<String> {
+fn accepted_words(survey: &Survey, plan: &Plan, one_row: bool) -> Vec<String> {
     let records = &plan.records;
     let mut words = Vec::new();
     if plan.changes_nothing() {
@@ -860,9 +904,9 @@ fn accepted_words(survey: &Survey, plan: &Plan) -> Vec<String> {
     }
     let rejected = survey.reading.as_ref().map_or(0, |reading| reading.rejected);
     if rejected > 0 {
+        let or = if one_row { "; or mend the file of rejected rows and send that" } else { "" };
         words.push(format!(
-            "{rejected} rows could not be used: see below. Mend them in the source system, and they come with the next file; \
-             or mend the file of rejected rows and send that."
+            "{rejected} rows could not be used: see below. Mend them in the source system, and they come with the next file{or}."
         ));
     }
     if records.kept_stale > 0 {
@@ -873,8 +917,8 @@ fn accepted_words(survey: &Survey, plan: &Plan) -> Vec<String> {
     }
     if records.removals_waiting > 0 {
         words.push(format!(
-            "{} records seem to have left, but {} rejected rows have a record id that cannot be read and may be theirs. \
-             They are removed once every row has its record id.",
+            "{} records seem to have left, but {} rejected rows may be theirs: their record id cannot be read, or \
+             other rows are inside them. They are removed once there are none of these.",
             records.removals_waiting,
             unreadable_ids(survey)
         ));

@@ -19,6 +19,11 @@ pub(crate) struct Said {
 }
 
 impl Said {
+    /// Whether the file has more than one row of it.
+    pub(crate) fn has_several_rows(&self) -> bool {
+        self.rows > 1 || self.rejected && self.rows > 0
+    }
+
     /// Adds a usable row.
     pub(crate) fn add(&mut self, row: Hash) {
         self.sum = u128::from_be_bytes(self.sum).wrapping_add(u128::from_be_bytes(row)).to_be_bytes();

@@ -47,8 +47,14 @@ pub struct Report {
     /// The key of the rejected rows in the bucket of reports, to be mended and sent again.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rejected_file: Option<String>,
+    /// Whether rejected rows may not be sent by themselves, because a record of the feed may have several rows.
+    #[serde(default)]
+    pub mend_in_whole: bool,
     /// Values that were blanked, by column and reason.
     pub blanked: Vec<Blanked>,
+    /// Columns of which at least half cannot be read.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub unread: Vec<String>,
     /// How good the data is.
     pub quality: Vec<Measure>,
     /// Columns that nothing was agreed about: dropped on reading.
@@ -164,6 +170,7 @@ impl Report {
             lines: blanked.lines.clone(),
         });
         self.blanked = blanked.collect();
+        self.unread = reading.unread.iter().map(|unread| unread.column.clone()).collect();
         let measure = |measure: &fc_sources::report::Measure| Measure {
             name: measure.name.to_owned(),
             count: measure.count,
@@ -214,7 +221,7 @@ impl Report {
         }
         page.push_str("<h2>The file</h2>");
         let time = |time: Timestamp| time.strftime("%-d %B %Y, %H:%M:%S UTC").to_string();
-        let mut facts = vec![("Name", self.file.clone()), ("Uploaded", time(self.uploaded))];
+        let mut facts = vec![("Name", printable(&self.file)), ("Uploaded", time(self.uploaded))];
         if let Some(as_of) = self.as_of {
             facts.push(("True in the source on", time(as_of)));
         }
@@ -265,12 +272,23 @@ impl Report {
                 write!(
                     page,
                     "<p>The rows are in <strong>{file}</strong>, in the bucket of this report, with their agreed columns and for \
-                     14 days. Mend them there and send the file again to {}/{}/ under a name that ends in <strong>{}</strong>: it changes the \
-                     records it names and removes none.</p>",
-                    self.source,
-                    self.feed,
-                    fc_sources::mend::ENDING
+                     14 days. "
                 )?;
+                if self.mend_in_whole {
+                    page.push_str(
+                        "A record of this feed may have several rows, and a file of some of them would replace the others: \
+                         mend the rows in the whole extract and send that.</p>",
+                    );
+                } else {
+                    write!(
+                        page,
+                        "Mend them there and send the file again to {}/{}/ under a name that ends in <strong>{}</strong>: it \
+                         changes the records it names and removes none.</p>",
+                        self.source,
+                        self.feed,
+                        fc_sources::mend::ENDING
+                    )?;
+                }
             }
             let cells = self
                 .rejected
@@ -404,6 +422,15 @@ fn join(lines: &[u64]) -> String {
     lines.iter().map(u64::to_string).collect::<Vec<_>>().join(", ")
 }
 
+/// Other people's text for a line of ours: what would steer a terminal, or turn the line's direction, is shown as `?`.
+#[must_use]
+pub fn printable(text: &str) -> String {
+    let steers = |c: char| {
+        c.is_control() || matches!(c, '\u{200e}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+    };
+    text.chars().map(|c| if steers(c) { '?' } else { c }).collect()
+}
+
 /// File names and column headings are other people's text.
 fn escaped(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
@@ -430,7 +457,9 @@ mod tests {
             records: Records::default(),
             rejected: vec![Rejection { line: 3, column: "PERSON_REF".into(), reason: "no record id".into() }],
             rejected_file: Some("rejected/housing/people/20260302T010000000Z-ff.rejected.csv".into()),
+            mend_in_whole: false,
             blanked: Vec::new(),
+            unread: Vec::new(),
             quality: vec![Measure { name: "valid postcodes".into(), count: 1, of: 4 }],
             columns_ignored: vec!["Ethnicity".into()],
             columns_missing: Vec::new(),
@@ -453,6 +482,25 @@ mod tests {
     fn a_file_name_cannot_put_markup_on_the_page() {
         let page = String::from_utf8(report("<script>alert(1)</script>.csv").html()).unwrap();
         assert!(!page.contains("<script") && page.contains("&lt;script"));
+    }
+
+    #[test]
+    fn a_file_name_cannot_steer_a_terminal_or_forge_a_line() {
+        let name = "a\u{1b}[2K\r\nhousing/people\u{7f}\u{9b}1m\u{202e}vsc.csv";
+        assert_eq!(printable(name), "a?[2K??housing/people??1m?vsc.csv");
+        assert_eq!(printable("März – Anne’s.csv"), "März – Anne’s.csv");
+        let page = String::from_utf8(report(name).html()).unwrap();
+        assert!(page.contains("<dd>a?[2K??housing/people??1m?vsc.csv</dd>"), "{page}");
+    }
+
+    #[test]
+    fn rejected_rows_are_not_offered_to_be_sent_where_a_record_may_have_several() {
+        let page =
+            |mend_in_whole| String::from_utf8(Report { mend_in_whole, ..report("housing/march.csv") }.html()).unwrap();
+        assert!(page(false).contains("send the file again to housing/people/"));
+        assert!(
+            page(true).contains("mend the rows in the whole extract") && !page(true).contains("send the file again")
+        );
     }
 
     #[test]

@@ -88,6 +88,16 @@ pub struct DropFolder {
     bucket: String,
     seen: HashMap<PathBuf, Sighting>,
     refused: HashSet<PathBuf>,
+    misplaced: HashSet<PathBuf>,
+}
+
+/// What is in the folder.
+#[derive(Default)]
+struct Found {
+    /// Files, each with its size and time of change.
+    files: Vec<(PathBuf, u64, SystemTime)>,
+    /// Folders that lie too deep, and links: nothing is taken of them.
+    misplaced: HashSet<PathBuf>,
 }
 
 /// How a file looked, and in how many looks.
@@ -118,6 +128,7 @@ impl DropFolder {
             bucket: bucket.to_owned(),
             seen: HashMap::new(),
             refused: HashSet::new(),
+            misplaced: HashSet::new(),
         })
     }
 
@@ -137,7 +148,11 @@ impl DropFolder {
 
     /// Looks once: files that have settled are uploaded and moved away.
     async fn look(&mut self) -> io::Result<()> {
-        let files = files_in(&self.folder).await?;
+        let Found { files, misplaced } = files_in(&self.folder).await?;
+        for path in misplaced.difference(&self.misplaced) {
+            self.tell_misplaced(path);
+        }
+        self.misplaced = misplaced;
         self.seen.retain(|path, _| files.iter().any(|(file, ..)| file == path));
         for (path, size, changed) in files {
             let looks = match self.seen.get(&path) {
@@ -179,6 +194,20 @@ impl DropFolder {
                 }
             }
         }
+    }
+
+    /// Where it lies is told as far as it names a feed: people put people's names in the names of files and folders.
+    fn tell_misplaced(&self, path: &Path) {
+        let parts = path.strip_prefix(&self.folder).ok().into_iter().flat_map(Path::iter);
+        let parts: Vec<&str> = parts.filter_map(|part| part.to_str()).collect();
+        let place = match parts.as_slice() {
+            [source, feed, ..] if self.feeds.has(source, feed) => format!("{source}/{feed}"),
+            _ => "the drop folder".to_owned(),
+        };
+        tracing::warn!(
+            place,
+            "a link or a deeper folder is not read: put the file itself in <source>/<feed>/ of the drop folder"
+        );
     }
 
     /// Source, feed and file name, when the file is for a feed known here.
@@ -226,10 +255,10 @@ impl DropFolder {
     }
 }
 
-/// The files two folders deep at most, with size and time of change; without those of the folder's own making and
+/// The files two folders deep at most, and what is in the wrong place; without those of the folder's own making and
 /// those that programs leave while they write (`.part`, `~$book.csv`).
-async fn files_in(folder: &Path) -> io::Result<Vec<(PathBuf, u64, SystemTime)>> {
-    let mut files = Vec::new();
+async fn files_in(folder: &Path) -> io::Result<Found> {
+    let mut found = Found::default();
     let mut folders = vec![(folder.to_owned(), 0)];
     while let Some((current, depth)) = folders.pop() {
         let mut entries = tokio::fs::read_dir(&current).await?;
@@ -241,14 +270,20 @@ async fn files_in(folder: &Path) -> io::Result<Vec<(PathBuf, u64, SystemTime)>> 
                 let own = depth == 0 && (name == DONE || name == UNKNOWN);
                 if depth < 2 && !own && !name.starts_with('.') {
                     folders.push((entry.path(), depth + 1));
+                } else if depth == 2 && !name.starts_with('.') {
+                    found.misplaced.insert(entry.path());
                 }
-            } else if about.is_file() && !is_being_written(&name) {
-                files.push((entry.path(), about.len(), about.modified()?));
+            } else if is_being_written(&name) {
+                continue;
+            } else if about.is_file() {
+                found.files.push((entry.path(), about.len(), about.modified()?));
+            } else if about.is_symlink() {
+                found.misplaced.insert(entry.path());
             }
         }
     }
-    files.sort();
-    Ok(files)
+    found.files.sort();
+    Ok(found)
 }
 
 fn is_being_written(name: &str) -> bool {
@@ -391,6 +426,20 @@ mod tests {
         drops.look(SETTLED_AFTER).await;
         assert!(drops.arrived().is_empty());
         assert!(drops.path("unknown/dentists.csv").exists());
+    }
+
+    #[cfg(unix)]
+    #[tokio::test]
+    async fn what_lies_too_deep_and_links_are_known_as_misplaced_and_left() {
+        let mut drops = Drops::new().await;
+        std::fs::create_dir_all(drops.path("housing/tenancies/march")).unwrap();
+        drops.drop_file("housing/tenancies/march/monday.csv", "id\n1\n");
+        std::os::unix::fs::symlink(drops.path("elsewhere.csv"), drops.path("housing.csv")).unwrap();
+        drops.look(SETTLED_AFTER).await;
+        assert!(drops.arrived().is_empty());
+        let misplaced = HashSet::from([drops.path("housing/tenancies/march"), drops.path("housing.csv")]);
+        assert_eq!(drops.folder.misplaced, misplaced);
+        assert!(drops.path("housing/tenancies/march/monday.csv").exists());
     }
 
     #[tokio::test]

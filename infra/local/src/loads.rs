@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use clap::{Args, Subcommand};
-use fc_ingest::Report;
+use fc_ingest::{Report, report::printable};
 use fc_model::{FeedId, SourceId};
 use fc_store::loads::{self, DecisionError, FeedName, Load, LoadId, LoadState};
 use fc_store::queue::{Sending, Sqs};
@@ -300,7 +300,7 @@ struct Told<'a> {
 impl fmt::Display for Told<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { load, report } = self;
-        let file = load.upload.key.rsplit('/').next().unwrap_or_default();
+        let file = printable(load.upload.key.rsplit('/').next().unwrap_or_default());
         let minute = |time: Timestamp| time.strftime("%Y-%m-%d %H:%M UTC").to_string();
         writeln!(f, "  {:<10} {}  {file}, uploaded {}", state(load.state), load.load, minute(load.upload.at))?;
         if !load.state.is_closed() {
@@ -311,7 +311,9 @@ impl fmt::Display for Told<'_> {
         }
         if let Some(report) = report {
             writeln!(f, "      {}", rows(report))?;
-            if load.state != LoadState::Applied {
+            if load.state == LoadState::Superseded && report.state == LoadState::Held {
+                writeln!(f, "      A newer whole extract is in use, so there is nothing to decide about this one.")?;
+            } else if load.state != LoadState::Applied {
                 report.words.iter().try_for_each(|words| writeln!(f, "      {words}"))?;
             }
         }
@@ -395,4 +397,29 @@ fn said_yes(out: &mut impl Write) -> io::Result<bool> {
     let mut answer = String::new();
     io::stdin().read_line(&mut answer)?;
     Ok(answer.trim().eq_ignore_ascii_case("yes"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use fc_store::loads::Upload;
+
+    #[test]
+    fn a_file_name_cannot_forge_a_line_of_the_list() {
+        let at: Timestamp = "2026-03-02T01:00:00Z".parse().unwrap();
+        let key = "housing/people/a\r\n  applied    fine\u{1b}[31m\u{1b}]0;title\u{7}.csv".to_owned();
+        let load = Load {
+            load: LoadId::new(at, "ff"),
+            upload: Upload { bucket: "extracts".into(), key, version: None, at },
+            state: LoadState::Applied,
+            since: at,
+            as_of: None,
+            approved: false,
+            can_be_approved: false,
+            report: None,
+        };
+        let told = Told { load: &load, report: None }.to_string();
+        assert!(told.contains("  a??  applied    fine?[31m?]0;title?.csv, uploaded 2026-03-02 01:00 UTC\n"), "{told}");
+        assert_eq!(told.lines().count(), 1);
+    }
 }

@@ -79,6 +79,9 @@ pub enum ReconcileError {
     /// Standard output is gone.
     #[error("Could not write the answer: {0}")]
     Output(#[from] io::Error),
+    /// A load was under way on each feed.
+    #[error("Nothing was compared, for a load is under way: {0}. Run it again later.")]
+    UnderWay(String),
     /// There is drift.
     #[error("{0} do not agree. Nothing was changed; to repair them: family-context reconcile --repair")]
     Drift(usize),
@@ -130,6 +133,8 @@ pub struct Findings {
     pub records: u64,
     /// People.
     pub people: u64,
+    /// Feeds that were compared.
+    pub compared: usize,
     /// Feeds that were not compared, because a load is under way.
     pub under_way: Vec<FeedName>,
     /// Handles of records, or ids of people, by kind and feed.
@@ -144,6 +149,21 @@ impl Findings {
         if found.len() < MOST {
             found.insert(what);
         }
+    }
+
+    /// What is to be said where no drift was found.
+    ///
+    /// # Errors
+    /// When nothing was compared, because loads are under way.
+    pub fn agreement(&self) -> Result<String, ReconcileError> {
+        if self.under_way.is_empty() {
+            return Ok("They agree.".to_owned());
+        }
+        let feeds = self.under_way.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+        if self.compared == 0 {
+            return Err(ReconcileError::UnderWay(feeds));
+        }
+        Ok(format!("What was compared agrees. Not compared: {feeds}. Run it again later."))
     }
 
     /// How many do not agree.
@@ -181,7 +201,7 @@ impl Reconcile {
                 found.accepted, found.records, found.people
             )?;
             for feed in &found.under_way {
-                writeln!(out, "{feed}: not compared, a load is under way")?;
+                writeln!(out, "{feed}: not compared, a load is under way; run it again later")?;
             }
             for ((drift, of), which) in &found.drift {
                 writeln!(out, "{of}: {} {}", which.len(), drift.words())?;
@@ -190,7 +210,7 @@ impl Reconcile {
                 }
             }
             if found.drift.is_empty() {
-                writeln!(out, "They agree.")?;
+                writeln!(out, "{}", found.agreement()?)?;
                 return Ok(());
             }
             if !self.repair {
@@ -478,6 +498,7 @@ async fn confirm(
             found.under_way.push(feed.name.clone());
         }
     }
+    found.compared = feeds.len() - changed.len();
     let mut drift = std::mem::take(&mut found.drift);
     drift.retain(|(_, of), _| !changed.contains(of));
     for ((kind, of), which) in &mut drift {
@@ -679,4 +700,21 @@ fn now() -> i64 {
 
 fn is_expired(expires: Option<i64>) -> bool {
     expires.is_some_and(|expires| expires <= now())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn that_all_agrees_is_said_only_where_all_was_compared() {
+        let housing = || FeedName::new("housing".parse().unwrap(), "people".parse().unwrap());
+        let said = |compared, under_way| Findings { compared, under_way, ..Findings::default() }.agreement();
+        assert_eq!(said(3, Vec::new()).unwrap(), "They agree.");
+        let some = said(2, vec![housing()]).unwrap();
+        assert_eq!(some, "What was compared agrees. Not compared: housing/people. Run it again later.");
+        let none = said(0, vec![housing()]).unwrap_err().to_string();
+        assert_eq!(none, "Nothing was compared, for a load is under way: housing/people. Run it again later.");
+        assert_eq!(said(0, Vec::new()).unwrap(), "They agree.", "where nothing was ever loaded");
+    }
 }

@@ -15,7 +15,11 @@ use crate::{Guard, Item, Key, Op, Query, Queue, StoreError, Table};
 use fc_model::{FeedId, InvalidIdentifier, SourceId};
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
-use std::{collections::HashMap, fmt, str::FromStr};
+use std::{
+    collections::{BTreeSet, HashMap},
+    fmt,
+    str::FromStr,
+};
 
 /// How long a holder may work before another takes over: the longest a Lambda function can run.
 pub const LEASE: SignedDuration = SignedDuration::from_mins(15);
@@ -33,6 +37,8 @@ const REMEMBERED: SignedDuration = SignedDuration::from_hours(24 * 400);
 const PARTS_REMEMBERED: SignedDuration = SignedDuration::from_hours(24 * 30);
 /// Parts whose marks share one item: the bits of a `u64`.
 const GROUP: u32 = u64::BITS;
+/// Most held loads that one write ends: a transaction has room for a hundred items. The next file ends the others.
+const MOST_ENDED: usize = 50;
 /// How often a guarded change starts over when somebody else wrote first.
 const TRIES: u32 = 16;
 /// Longest that a function's start waits for its first connection.
@@ -278,6 +284,26 @@ pub struct Attempt {
     pub state: LoadState,
 }
 
+/// A whole extract of a feed, and how new it is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Whole {
+    /// When its content was true in the source, once known: not of a file that lacks a column.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub as_of: Option<Timestamp>,
+    /// The load it came with, which sorts by when it was uploaded.
+    pub load: LoadId,
+}
+
+impl Whole {
+    /// Whether another says more recent things: of two that were true at the same time, the one uploaded last.
+    fn is_older(&self, than: &Self) -> bool {
+        match (self.as_of, than.as_of) {
+            (Some(mine), Some(its)) => (mine, &self.load) < (its, &than.load),
+            _ => self.load < than.load,
+        }
+    }
+}
+
 /// A feed: what was last applied, what is under way, who may write.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
@@ -299,11 +325,51 @@ pub struct Feed {
     /// Loads that wait for their turn.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub waiting: Vec<LoadId>,
+    /// The newest whole extract that is, or was, in use or pending.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub whole: Option<Whole>,
+    /// Whole extracts that wait for a person.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub held: Vec<Whole>,
+    /// Whether a record had several rows in some file: then a file of some of its rows must not be applied.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub several_rows: bool,
 }
 
 impl Feed {
     fn leased(&self, now: Timestamp) -> Option<&Lease> {
         self.lease.as_ref().filter(|lease| lease.until > now)
+    }
+
+    /// Remembers a whole extract that is in use or pending.
+    pub fn note_whole(&mut self, whole: Option<Whole>) {
+        let newest = |whole: &Whole| self.whole.as_ref().is_none_or(|known| known.is_older(whole));
+        if let Some(whole) = whole.filter(newest) {
+            self.whole = Some(whole);
+        }
+    }
+
+    /// Whether a newer whole extract is in use or pending.
+    #[must_use]
+    pub fn has_newer(&self, whole: &Whole) -> bool {
+        self.whole.as_ref().is_some_and(|known| whole.is_older(known))
+    }
+
+    /// Takes those out of the held extracts that are older than the one in use: [`together`] supersedes them.
+    fn end_older_held(&mut self, but: &LoadId) {
+        let Some(whole) = &self.whole else { return };
+        let mut left = MOST_ENDED;
+        self.held.retain(|held| {
+            let ends = left > 0 && held.load != *but && held.is_older(whole);
+            left -= usize::from(ends);
+            !ends
+        });
+    }
+
+    /// Loads that are pending or held: one that is no more is ended by the same write.
+    fn open(&self) -> BTreeSet<LoadId> {
+        let pending = self.pending.iter().map(|pending| &pending.version.load);
+        pending.chain(self.held.iter().map(|held| &held.load)).cloned().collect()
     }
 
     /// Whether the pending load has not been finished for too long.
@@ -513,8 +579,21 @@ pub async fn give_back(loads: &Table, name: &FeedName, fence: u64) -> Result<(),
     loads.update(&name.key(), release).await.map(drop)
 }
 
+/// Remembers that records of a feed may have several rows.
+///
+/// # Errors
+/// When the table fails.
+pub async fn note_several_rows(loads: &Table, name: &FeedName) -> Result<(), StoreError> {
+    let note = |feed: Option<Feed>| {
+        let unknown = feed.filter(|feed| !feed.several_rows);
+        Ok::<_, StoreError>(unknown.map(|feed| Feed { several_rows: true, ..feed }))
+    };
+    loads.update(&name.key(), note).await.map(drop)
+}
+
 /// Ends a load that changes nothing more: `end` sets the load's state and, for a load that turned out to change no
-/// record, what the feed has applied. Returns whether other loads wait. [`StoreError::Conflict`] when the lease was lost.
+/// record, what the feed has applied. Held extracts older than that end with it. Returns whether other loads wait.
+/// [`StoreError::Conflict`] when the lease was lost.
 ///
 /// # Errors
 /// When the table fails or the lease was lost.
@@ -532,6 +611,10 @@ pub async fn conclude(
         end(feed, known);
         known.since = now;
         feed.lease = None;
+        // What is pending here is stuck: it is not in use yet.
+        if feed.pending.is_none() {
+            feed.end_older_held(load);
+        }
         feed.waiting.retain(|waiting| waiting != load);
         feed.attempt = Some(Attempt { load: load.clone(), at: now, state: known.state });
         others_wait = !feed.waiting.is_empty();
@@ -542,7 +625,7 @@ pub async fn conclude(
 }
 
 /// The commit point: before it nothing has happened, after it the load only goes forward. Gives up the lease. A stuck load
-/// that this one takes over from is superseded by the same write.
+/// that this one takes over from is superseded by the same write. `whole` says how new a whole extract is.
 ///
 /// # Errors
 /// When the table fails or the lease was lost.
@@ -551,6 +634,7 @@ pub async fn commit(
     name: &FeedName,
     fence: u64,
     pending: &Pending,
+    whole: Option<&Whole>,
     now: Timestamp,
 ) -> Result<(), StoreError> {
     let load = &pending.version.load;
@@ -558,6 +642,7 @@ pub async fn commit(
         check_fence(feed, fence)?;
         feed.lease = None;
         feed.pending = Some(pending.clone());
+        feed.note_whole(whole.cloned());
         feed.waiting.retain(|waiting| waiting != load);
         (known.state, known.since, known.as_of) = (LoadState::Applying, now, Some(pending.version.as_of));
         Ok(true)
@@ -669,8 +754,9 @@ fn count(marks: &[u64]) -> usize {
     marks.iter().map(|word| word.count_ones() as usize).sum()
 }
 
-/// Makes the pending load the applied one. Returns the version it replaced and whether other loads wait; `None` when
-/// the load is not pending (any more), which is no error: finishing twice changes nothing.
+/// Makes the pending load the applied one, and ends held extracts that are older. Returns the version it replaced and
+/// whether other loads wait; `None` when the load is not pending (any more), which is no error: finishing twice changes
+/// nothing.
 ///
 /// # Errors
 /// When the table fails.
@@ -686,6 +772,7 @@ pub async fn finish(
         let Some(pending) = feed.pending.take_if(|pending| pending.version.load == *load) else { return Ok(false) };
         let replaced = feed.applied.replace(Version { at: now, ..pending.version.clone() });
         feed.attempt = Some(Attempt { load: load.clone(), at: now, state: LoadState::Applied });
+        feed.end_older_held(load);
         (known.state, known.since) = (LoadState::Applied, now);
         known.report = Some(report_key(name, load));
         finished = Some(Finished { pending, replaced, others_wait: !feed.waiting.is_empty() });
@@ -810,6 +897,7 @@ async fn decide(
         if known.state != LoadState::Held {
             return Err(DecisionError::NotHeld { load: load.clone(), state: known.state });
         }
+        feed.held.retain(|held| held.load != *load);
         change(feed, known).map(|()| true)
     })
     .await
@@ -917,8 +1005,8 @@ async fn both(loads: &Table, name: &FeedName, load: &LoadId) -> Result<(Option<u
 }
 
 /// Changes a feed and one of its loads in one transaction, starting over when somebody else wrote first. `change` says
-/// whether to write at all; so does the result. Another load that was pending before, and is no more, is superseded with
-/// it: only [`finish`] ends a pending load otherwise.
+/// whether to write at all; so does the result. Another load that was pending or held before, and is no more, is superseded
+/// with it: only [`finish`] ends a pending load otherwise, and only a decision a held one.
 async fn together<E: From<StoreError>>(
     loads: &Table,
     name: &FeedName,
@@ -927,20 +1015,19 @@ async fn together<E: From<StoreError>>(
 ) -> Result<bool, E> {
     for _ in 0..TRIES {
         let (feed_rev, mut feed, load_rev, mut known) = both(loads, name, load).await?;
-        let pending = |feed: &Feed| feed.pending.as_ref().map(|pending| pending.version.load.clone());
-        let before = pending(&feed).filter(|before| before != load);
+        let before = feed.open();
         if !change(&mut feed, &mut known)? {
             return Ok(false);
         }
-        let taken_over = before.filter(|before| pending(&feed).as_ref() != Some(before));
+        let mut ended = &before - &feed.open();
+        ended.remove(load);
         let feed_item = Item::json(name.key(), feed_rev.unwrap_or(0) + 1, &feed)?;
         let mut ops = vec![
             Op::Put(feed_item, feed_rev.map_or(Guard::Absent, Guard::Is)),
             Op::Put(load_item(name, &known, load_rev + 1)?, Guard::Is(load_rev)),
         ];
-        if let Some(other) = taken_over
-            && let Some(item) = loads.get(&name.load_key(&other), true).await?
-        {
+        for other in ended {
+            let Some(item) = loads.get(&name.load_key(&other), true).await? else { continue };
             let other = Load { state: LoadState::Superseded, since: known.since, ..item.read::<Load>()? };
             ops.push(Op::Put(load_item(name, &other, item.rev + 1)?, Guard::Is(item.rev)));
         }

@@ -143,6 +143,10 @@ async fn a_file_that_cannot_be_used_gets_a_clear_report_and_loses_nothing() {
     let report = town.load(feed, "cut short.csv", text.as_bytes()[..half].to_vec()).await;
     assert_eq!(report.state, LoadState::Held, "{:?}", report.words);
 
+    let report = town.load("children_social_care/relationships", "week 9.rejected.csv", b"x,y\n1,2\n".to_vec()).await;
+    assert_eq!(report.state, LoadState::Refused);
+    assert!(report.words[0].starts_with("A record of this feed may have several rows"), "{:?}", report.words);
+
     let after = kept(&town).await;
     assert!(before.0 == after.0 && before.1 == after.1, "a file that was not used has changed something");
     assert_eq!(town.found(demo::CHILD_SURNAME).await.len(), 5, "old data is still served");

@@ -449,6 +449,66 @@ async fn a_held_extract_that_is_rejected_changes_nothing() {
     assert_eq!(states, [LoadState::Rejected, LoadState::Applied]);
 }
 
+/// How the loads of a feed stand, the first uploaded first.
+async fn states(council: &Council, source: &str) -> Vec<LoadState> {
+    let known = loads::latest(&council.store.loads, &feed(source), 10).await.unwrap();
+    known.into_iter().rev().map(|load| load.state).collect()
+}
+
+#[tokio::test]
+async fn a_held_extract_has_nothing_to_decide_once_a_newer_one_of_its_day_is_applied() {
+    let council = Council::new().await;
+    council.load("schools/20260301.csv", &extract(&AMIR_BETH_CARL)).await;
+    let half = council.load("schools/half-20260302.csv", &extract(&[("H1", "Amir")])).await;
+    assert_eq!(half.state, LoadState::Held);
+    council.load("schools/20260302.csv", &extract(&[("H1", "Amir"), ("H2", "Beth")])).await;
+    assert_eq!(states(&council, "schools").await, [LoadState::Applied, LoadState::Superseded, LoadState::Applied]);
+
+    let own: fc_store::Queue = Arc::clone(&council.own) as _;
+    let late = loads::approve(&council.store.loads, &own, &feed("schools"), &half.load, council.now()).await;
+    assert!(late.unwrap_err().to_string().contains("Superseded, not held, so there is nothing to decide"));
+    council.settle().await;
+    assert_eq!(council.people(), ["Amir", "Beth"]);
+}
+
+#[tokio::test]
+async fn a_held_extract_is_ended_by_one_that_changes_nothing_and_an_unreadable_one_too() {
+    let council = Council::new().await;
+    council.load("schools/20260301.csv", &extract(&AMIR_BETH_CARL)).await;
+    council.load("schools/half-20260302.csv", &extract(&[("H1", "Amir")])).await;
+    council.load("schools/lacks-20260302.csv", "Ref,Forename,DOB\nH1,Amir,01/02/2015\n").await;
+    let same = council.load("schools/20260302.csv", &extract(&AMIR_BETH_CARL)).await;
+    assert_eq!(same.state, LoadState::Duplicate);
+    let ended = [LoadState::Applied, LoadState::Superseded, LoadState::Superseded, LoadState::Duplicate];
+    assert_eq!(states(&council, "schools").await, ended);
+}
+
+#[tokio::test]
+async fn the_latest_held_extract_can_be_approved_although_mended_rows_of_its_day_came_after_it() {
+    let council = Council::new().await;
+    council.load("schools/20260301.csv", &extract(&AMIR_BETH_CARL)).await;
+    let held = council.load("schools/20260302.csv", &extract(&[("H1", "Amir")])).await;
+    council.load("schools/20260302.rejected.csv", &extract(&[("H2", "Bethany")])).await;
+    assert_eq!(states(&council, "schools").await, [LoadState::Applied, LoadState::Held, LoadState::Applied]);
+
+    let own: fc_store::Queue = Arc::clone(&council.own) as _;
+    loads::approve(&council.store.loads, &own, &feed("schools"), &held.load, council.now()).await.unwrap();
+    council.settle().await;
+    assert_eq!(council.people(), ["Amir"]);
+}
+
+#[tokio::test]
+async fn of_two_extracts_of_one_day_the_last_uploaded_counts_whichever_is_heard_of_first() {
+    let council = Council::new().await;
+    council.upload("schools/first-20260302.csv", &extract(&AMIR_BETH_CARL)).await;
+    let first = council.own.take();
+    council.load("schools/second-20260302.csv", &extract(&[("H1", "Amir"), ("H2", "Beth")])).await;
+    first.into_iter().for_each(|body| council.own.push(body));
+    council.settle().await;
+    assert_eq!(states(&council, "schools").await, [LoadState::Superseded, LoadState::Applied]);
+    assert_eq!(council.people(), ["Amir", "Beth"]);
+}
+
 #[tokio::test]
 async fn an_extract_with_too_many_bad_rows_is_held() {
     let council = Council::new().await;
@@ -456,6 +516,26 @@ async fn an_extract_with_too_many_bad_rows_is_held() {
     let report = council.load("housing/monday.csv", &file).await;
     assert_eq!(report.state, LoadState::Held);
     assert!(report.words[0].contains("3 of 6 rows cannot be used"), "{:?}", report.words);
+}
+
+#[tokio::test]
+async fn an_extract_whose_dates_came_in_another_form_is_held_until_somebody_approves_that_form() {
+    let council = Council::new().await;
+    let dated = |day: &str, forename: &str| {
+        let rows = (0..20).map(|row| format!("H{row},{forename}{row},Akhtar,{day}\n"));
+        format!("Ref,Forename,Surname,DOB\n{}", rows.collect::<String>())
+    };
+    assert_eq!(council.load("housing/monday.csv", &dated("01/02/2015", "Amir")).await.state, LoadState::Applied);
+    let report = council.load("housing/tuesday.csv", &dated("2015-02-01", "Amir")).await;
+    assert_eq!(report.state, LoadState::Held);
+    assert!(report.words[0].contains("In the column DOB, 20 of 20 values cannot be read"), "{:?}", report.words);
+    assert!(report.words[0].contains("14/02/1984"), "{:?}", report.words);
+
+    let own: fc_store::Queue = Arc::clone(&council.own) as _;
+    loads::approve(&council.store.loads, &own, &feed("housing"), &report.load, council.now()).await.unwrap();
+    council.settle().await;
+    let next = council.load("housing/wednesday.csv", &dated("2015-02-01", "Beth")).await;
+    assert_eq!(next.state, LoadState::Applied, "nothing more is lost by it: {:?}", next.words);
 }
 
 #[tokio::test]

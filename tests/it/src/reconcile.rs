@@ -153,5 +153,6 @@ async fn a_feed_on_which_somebody_works_is_left_alone() {
     loads.put(&leased, Guard::None).await.unwrap();
     let found = compared(&town).await;
     assert_eq!(found.under_way.iter().map(ToString::to_string).collect::<Vec<_>>(), ["housing/people"]);
+    assert!(found.compared > 0 && found.agreement().unwrap().contains("Not compared: housing/people."));
     assert_eq!(kinds(&found), []);
 }

@@ -39,6 +39,21 @@ async fn rejected_rows_are_mended_and_sent_again_and_nobody_is_removed_by_it() {
 }
 
 #[tokio::test]
+async fn mended_rows_are_refused_where_they_would_replace_other_rows_of_their_record() {
+    let council = Council::new().await;
+    let file = "Ref,Forename,Surname,DOB\nH1,Amir,Akhtar,01/02/2015\nH1,,,01/02/2015\nH2,Beth,Akhtar,03/04/2016\n";
+    let report = council.load("housing/march.csv", file).await;
+    assert_eq!((report.state, report.rows.rejected, report.mend_in_whole), (LoadState::Applied, 1, true));
+    assert!(!report.words.iter().any(|words| words.contains("send that")), "{:?}", report.words);
+
+    let mended = given_back(&council, &report).await.replace("\"H1\",\"\",\"\"", "\"H1\",\"Aamir\",\"Khan\"");
+    let report = council.load("housing/march.rejected.csv", &mended).await;
+    assert_eq!(report.state, LoadState::Refused);
+    assert!(report.words[0].contains("Mend the rows in the whole extract and send that."), "{:?}", report.words);
+    assert_eq!(council.people(), ["Amir", "Beth"]);
+}
+
+#[tokio::test]
 async fn a_packed_file_is_loaded_as_it_would_be_unpacked() {
     let council = Council::new().await;
     let report = council.load("housing/march.csv.gz", gzipped(&extract(&AMIR_BETH_CARL))).await;
