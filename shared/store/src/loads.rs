@@ -1059,6 +1059,26 @@ mod tests {
     }
 
     #[test]
+    fn of_two_whole_extracts_of_one_day_the_one_uploaded_last_is_newer_and_ends_the_held_one() {
+        let whole = |as_of: Option<&str>, at: &str| Whole {
+            as_of: as_of.map(|day| day.parse().unwrap()),
+            load: LoadId::new(at.parse().unwrap(), "ff"),
+        };
+        let (day, before) = (Some("2026-03-02T00:00:00Z"), Some("2026-03-01T00:00:00Z"));
+        let [first, second, third] = ["01", "02", "03"].map(|hour| whole(day, &format!("2026-03-02T{hour}:00:00Z")));
+        let unreadable = whole(None, "2026-03-02T01:30:00Z");
+        let held = vec![first.clone(), unreadable.clone(), third.clone()];
+        let mut feed = Feed { held, ..Feed::default() };
+        feed.note_whole(Some(second.clone()));
+        assert!(feed.has_newer(&first) && feed.has_newer(&unreadable) && !feed.has_newer(&third));
+        assert!(feed.has_newer(&whole(before, "2026-03-02T04:00:00Z")), "an older day, uploaded late");
+        feed.end_older_held(&second.load);
+        assert_eq!(feed.held, [third]);
+        feed.note_whole(Some(first));
+        assert_eq!(feed.whole, Some(second), "what is older takes no place");
+    }
+
+    #[test]
     fn messages_are_flat_json() {
         let load: LoadId = "20260302T010000000Z-ff".parse().unwrap();
         let finish = ToIngest::Finish(FeedLoad { name: housing(), load: load.clone() });
