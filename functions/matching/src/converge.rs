@@ -13,7 +13,8 @@
 //!    Before it, people are projected that an earlier commit left behind: the message of that one may never be heard
 //!    again when a newer change has come.
 //! 7. People are projected, survivors before those that moved; only then is the message acknowledged.
-//! 8. Obsolete keys are deleted, unless the record has moved on; readers ignore, and delete, keys that a record does not list.
+//! 8. Obsolete keys are deleted, unless the record has moved on; readers ignore, and delete, keys that a record does not
+//!    list.
 
 use crate::{
     Failure, Matching, Report,

@@ -49,8 +49,8 @@ impl fmt::Debug for Facts {
 pub(crate) enum Clash {
     /// They may be one person.
     None,
-    /// Forename, the next after it, or birth date clearly differ: twins, housemates, father and son. An identifier that both share, or a
-    /// comparison of the two themselves, may know better.
+    /// Forename, the next after it, or birth date clearly differ: twins, housemates, father and son. An identifier that
+    /// both share, or a comparison of the two themselves, may know better.
     Person,
     /// One source holds both, with no number in common: it knows two people, unless a comparison of the two finds that
     /// they are told the same in everything.
