@@ -251,7 +251,7 @@ test("of a person whose details are withheld, only the name and whom to ask are 
   const visitor = await visit();
   const { page, arrive } = visitor;
   await signIn(visitor, TESS);
-  const ask = "There is information here that you cannot see. Speak to Multi-agency safeguarding hub on 01632 960100.";
+  const ask = "There may be information about this person that you cannot see. Speak to Multi-agency safeguarding hub on 01632 960100.";
 
   await searchByCase(visitor, CASES.posy, "Posy Wintersgill");
   const father = page.getByRole("row").filter({ hasText: "Ansel Thornquist" });

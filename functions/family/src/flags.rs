@@ -7,7 +7,7 @@ use crate::{
 };
 use fc_access::Sight;
 use fc_model::SourceId;
-use fc_sources::{AgeAnswer, Definition, Definitions, Freshness};
+use fc_sources::{AgeAnswer, AgeUnknown, Definition, Definitions, Freshness};
 use jiff::civil::Date;
 
 /// How fresh a source is.
@@ -24,9 +24,11 @@ pub(crate) fn sources(definitions: &Definitions) -> impl Iterator<Item = &Defini
     definitions.enabled().filter(|definition| !definition.is_staff)
 }
 
-/// The flags of a person, in the order of the definitions.
+/// The flags of a person, in the order of the definitions. Of somebody whose details are withheld there are none: what is
+/// said of them is said once, whatever services know them.
 pub(crate) fn all(family: &Family, opened: &Opened<'_>) -> Vec<ServiceFlag> {
-    sources(&family.definitions).map(|definition| one(definition, opened)).collect()
+    let shown = sources(&family.definitions).filter(|_| opened.sight == Sight::Open);
+    shown.map(|definition| one(definition, opened)).collect()
 }
 
 /// The flag of one source.
@@ -50,13 +52,13 @@ pub(crate) fn one(definition: &Definition, opened: &Opened<'_>) -> ServiceFlag {
 }
 
 fn says(definition: &Definition, opened: &Opened<'_>, freshly: Freshly) -> (FlagState, String) {
-    if opened.sight != Sight::Open {
-        return (FlagState::Withheld, definition.says_withheld());
-    }
     // Age comes before whether there is a record, so that the flag is the same either way.
     match opened.age.shows(definition.ages) {
         AgeAnswer::Shown => {}
         AgeAnswer::NotAtThisAge => return (FlagState::NotShownAtAge, definition.says_not_at_this_age()),
+        // The same whether or not there is a record that must not be told of.
+        AgeAnswer::AgeUnknown
+            if definition.age_unknown == AgeUnknown::Adult && opened.tells_of_unknown_age(definition) => {}
         AgeAnswer::AgeUnknown => return (FlagState::AgeUnknown, definition.says_age_unknown()),
     }
     let freshness = definition.freshness(freshly.as_of, opened.rules.today);

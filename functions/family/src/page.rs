@@ -19,8 +19,8 @@ pub struct SourceShown {
 /// A person, as much of them as this user may see.
 #[derive(Clone, PartialEq, Serialize, ToSchema)]
 pub struct PersonPage {
-    /// Name, birth date, age, current address and case ID. When it says withheld, everything else is empty but the
-    /// services, which say whom to ring.
+    /// Name, birth date, age, current address and case ID. When it says withheld, it says whom to speak to, and everything
+    /// else is empty.
     pub person: PersonLine,
     /// `female`, `male` or `other`; absent when not recorded.
     pub sex: Option<String>,
@@ -107,8 +107,6 @@ pub enum FlagState {
     OutsideCoverage,
     /// The source is stale, failed or never loaded: we cannot say.
     CannotSay,
-    /// There is information that this user may not see.
-    Withheld,
 }
 
 impl FlagState {
@@ -123,7 +121,6 @@ impl FlagState {
             Self::AgeUnknown => "age-unknown",
             Self::OutsideCoverage => "outside-coverage",
             Self::CannotSay => "cannot-say",
-            Self::Withheld => "withheld",
         }
     }
 

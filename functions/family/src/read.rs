@@ -5,8 +5,8 @@ use crate::{
     flags::{self, Freshly},
 };
 use fc_access::{Age, Attempt, Caller, Opening, PersonLine, Refusal, Rules, Sight, ask_words, today};
-use fc_model::{Address, Date, PersonId, PersonView, SourceId, Summary, person::Sourced};
-use fc_sources::{AgeAnswer, FeedKind};
+use fc_model::{Address, Date, Days, PersonId, PersonView, SourceId, Summary, person::Sourced};
+use fc_sources::{AgeAnswer, AgeUnknown, Definition, FeedKind};
 use fc_store::{
     StoreError,
     audit::Act,
@@ -176,10 +176,21 @@ impl Opened<'_> {
 
     /// Whether a source may be shown at this person's age. One that no definition knows may not.
     pub(crate) fn may_show(&self, family: &Family, source: &SourceId) -> bool {
-        family
-            .definitions
-            .get(source)
-            .is_some_and(|definition| definition.enabled && self.age.shows(definition.ages) == AgeAnswer::Shown)
+        let is_shown = |definition: &Definition| match self.age.shows(definition.ages) {
+            AgeAnswer::Shown => true,
+            AgeAnswer::NotAtThisAge => false,
+            AgeAnswer::AgeUnknown => self.tells_of_unknown_age(definition),
+        };
+        family.definitions.get(source).is_some_and(|definition| definition.enabled && is_shown(definition))
+    }
+
+    /// Whether a source tells of somebody whose age nobody knows, and has a record that matching found to be one to tell
+    /// of: where only a source that must not be shown knows the age, none is.
+    pub(crate) fn tells_of_unknown_age(&self, definition: &Definition) -> bool {
+        let is_told = |told: Option<Days>| told.is_some_and(|days| days.hold(self.rules.today));
+        self.age == Age::Unknown
+            && definition.age_unknown != AgeUnknown::Hide
+            && self.view.records.iter().any(|record| record.source == definition.source && is_told(record.told))
     }
 
     /// Whether an address is confidential, whoever lives there.

@@ -5,7 +5,7 @@ use crate::{
     page::{ContactShown, FactShown, InvolvementShown, ServicePage, ServicePart},
     read::Opened,
 };
-use fc_access::{PROTECTED, Refusal, in_words};
+use fc_access::{PROTECTED, Refusal, Sight, in_words};
 use fc_model::{Contact, Date, Email, Involvement, Phone, ServiceId, SourceId, Staff, StaffId, person::Sourced};
 use fc_sources::{Definition, FeedKind};
 use fc_store::people_reads;
@@ -18,6 +18,9 @@ const NO_RECORD: &str = "No record";
 pub(crate) async fn page(family: &Family, opened: &Opened<'_>, service: &ServiceId) -> Result<ServicePage, Refusal> {
     let definitions: Vec<&Definition> =
         flags::sources(&family.definitions).filter(|definition| definition.service == *service).collect();
+    let title = definitions.first().map(|definition| definition.service_title.clone()).unwrap_or_default();
+    // Of somebody whose details are withheld no source says anything, not even that it cannot.
+    let definitions = if opened.sight == Sight::Open { definitions } else { Vec::new() };
     let ids: Vec<StaffId> = definitions
         .iter()
         .flat_map(|definition| {
@@ -28,7 +31,7 @@ pub(crate) async fn page(family: &Family, opened: &Opened<'_>, service: &Service
     Ok(ServicePage {
         person: opened.line.clone(),
         service: service.to_string(),
-        title: definitions.first().map(|definition| definition.service_title.clone()).unwrap_or_default(),
+        title,
         parts: definitions.into_iter().map(|definition| part(opened, definition, &staff)).collect(),
         protected_words: PROTECTED.to_owned(),
     })

@@ -41,6 +41,8 @@ use std::{
 
 /// Requests to a table at once, within one part.
 const AT_ONCE: usize = 16;
+/// Views read in one call.
+const READ_AT_ONCE: usize = 100;
 /// Clusters worked on at once, within one part.
 const CLUSTERS_AT_ONCE: usize = 8;
 /// How often a conflict is answered by reading again, before the message goes back to the queue.
@@ -781,6 +783,57 @@ impl Matching {
             self.project(cluster, &Which::Above(cluster.projected), HashMap::new()).await?;
         }
         Ok(())
+    }
+
+    /// People of these records whose search entries were filed by an earlier scheme. With `write` they are projected anew
+    /// under an epoch of their own, and nothing of the old entries is left.
+    pub(crate) async fn refile_people(
+        &self,
+        handles: BTreeSet<RecordHandle>,
+        write: bool,
+    ) -> Result<BTreeSet<PersonId>, Failure> {
+        let mut roots = Roots::default();
+        self.load_roots(&mut roots, handles).await?;
+        let refiled = roots.heads.into_iter().map(|(home, root)| self.refile_cluster(home, root, write));
+        Ok(tasks::all(CLUSTERS_AT_ONCE, refiled.collect()).await?.into_iter().flatten().collect())
+    }
+
+    async fn refile_cluster(&self, home: RecordHandle, root: Root, write: bool) -> Result<Vec<PersonId>, Failure> {
+        let Root { epoch, cluster: Some(mut cluster), chunked } = root else { return Ok(Vec::new()) };
+        let ids: Vec<PersonId> = cluster.people.keys().cloned().collect();
+        let mut former = Vec::new();
+        for some in ids.chunks(READ_AT_ONCE) {
+            former.extend(people::of_another_scheme(&self.store.people, &some.iter().collect::<Vec<_>>()).await?);
+        }
+        if former.is_empty() || !write {
+            return Ok(former);
+        }
+        self.catch_up(&cluster).await?;
+        let next = next_rev(epoch, self.now());
+        for id in &former {
+            if let Some(person) = cluster.people.get_mut(id) {
+                person.epoch = next;
+            }
+        }
+        cluster.projected = epoch.unwrap_or(0);
+        let commit = Commit {
+            root: (home.clone(), epoch),
+            epoch: next,
+            cluster: &cluster,
+            expires: cluster.live().next().is_none().then_some(self.now() + REMEMBERED_SECONDS),
+            joined: Vec::new(),
+            settling: BTreeMap::new(),
+            chunked: chunked.then_some(home).into_iter().collect(),
+        };
+        // Where another worker was first, what it projects is of this scheme, and the rest is there for the next run.
+        match records::commit(&self.store.records, commit).await {
+            Ok(()) => {}
+            Err(StoreError::Conflict) => return Ok(Vec::new()),
+            Err(error) => return Err(error.into()),
+        }
+        let before = ids.into_iter().collect();
+        self.project(&cluster, &Which::At(next, &before), HashMap::new()).await?;
+        Ok(former)
     }
 
     /// Step 7: projects people of a cluster. Returns how many were written.

@@ -14,6 +14,8 @@ mod converge;
 
 mod cluster;
 
+mod hidden_names;
+
 mod view;
 
 mod tickets;

@@ -34,6 +34,8 @@ pub struct Rebuilt {
     pub done: u64,
     /// People written.
     pub people: u64,
+    /// People whose search entries were filed by an earlier scheme; with `write`, those filed anew.
+    pub refiled: u64,
 }
 
 /// A record, in what the comparison needs of it.
@@ -74,6 +76,7 @@ impl Matching {
         rebuilt.otherwise = again.len() as u64;
         progress(rebuilt);
         if !write {
+            rebuilt.refiled = self.refile_all(&all, false).await?;
             return Ok(rebuilt);
         }
         for some in again.chunks(AGAIN_AT_ONCE) {
@@ -84,7 +87,17 @@ impl Matching {
             rebuilt.done += some.len() as u64;
             progress(rebuilt);
         }
+        rebuilt.refiled = self.refile_all(&all, true).await?;
         Ok(rebuilt)
+    }
+
+    /// Files anew whoever was filed by an earlier scheme, or counts them.
+    async fn refile_all(&self, all: &[&RecordHandle], write: bool) -> Result<u64, Failure> {
+        let mut refiled = BTreeSet::new();
+        for some in all.chunks(READ_AT_ONCE) {
+            refiled.extend(self.refile_people(some.iter().copied().cloned().collect(), write).await?);
+        }
+        Ok(refiled.len() as u64)
     }
 
     /// What the comparison needs of a record; `None` when it takes no part in matching.

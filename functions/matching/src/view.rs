@@ -7,6 +7,7 @@
 
 use crate::{
     cluster::{Cluster, Person},
+    hidden_names::Secret,
     record,
 };
 use fc_linkage::{Model, Standard};
@@ -14,8 +15,9 @@ use fc_model::{
     Address, BirthDate, Date, Dated, Days, Details, HandleKey, Household, Name, NameKind, PersonId, PersonView,
     Protection, RecordHandle, RecordId, Relationship, SourceId, Summary,
     person::{Sourced, ViewRecord, ViewRelationship},
+    search_keys,
 };
-use fc_sources::{Ages, Definitions};
+use fc_sources::{AgeUnknown, Ages, Definitions};
 use fc_store::{
     people,
     records::{Record, Stored},
@@ -35,6 +37,8 @@ struct Part<'a> {
     is_cms: bool,
     /// The ages at which its source is shown; `None` when it is switched off or no definition has it.
     ages: Option<Ages>,
+    /// What it tells of somebody whose age nobody knows.
+    age_unknown: AgeUnknown,
     /// The days on which its source is shown of the person; `None` when on none.
     days: Option<Days>,
     /// Whether that is so for good: the source speaks for the person.
@@ -114,6 +118,7 @@ impl Maker<'_> {
         Some(PersonView {
             id: id.clone(),
             epoch: person.epoch,
+            scheme: search_keys::SCHEME,
             summary,
             other_names,
             death,
@@ -138,6 +143,7 @@ fn part<'a>(definitions: &Definitions, handle: &'a RecordHandle, record: &'a Rec
         as_of: record::as_of(definitions, record),
         is_cms: definition.is_some_and(|definition| definition.is_cms),
         ages: definition.filter(|definition| definition.enabled).map(|definition| definition.ages),
+        age_unknown: definition.map_or(AgeUnknown::Hide, |definition| definition.age_unknown),
         days: None,
         speaks: false,
         record,
@@ -157,7 +163,8 @@ fn speaking(parts: &[Part<'_>], today: Date) -> (BTreeSet<SourceId>, Life) {
     let mut life_is = (birth.or(by_any.0), death);
     loop {
         let may = |part: &&Part<'_>| {
-            speaking.contains(&part.record.id.source) && part.ages.is_some_and(|ages| is_for_good(ages, life_is, today))
+            speaking.contains(&part.record.id.source)
+                && part.ages.is_some_and(|ages| is_for_good(ages, part.age_unknown, life_is, today))
         };
         let still = sources(parts.iter().filter(may));
         if still.is_empty() {
@@ -274,10 +281,12 @@ fn life<'a>(parts: impl Iterator<Item = &'a Part<'a>> + Clone) -> Life {
     (birth, parts.filter_map(|part| part.details.death).next())
 }
 
-/// Whether a source is shown of somebody on a day and on every later one.
-fn is_for_good(ages: Ages, (birth, death): Life, on: Date) -> bool {
+/// Whether a source is shown of somebody on a day and on every later one, as far as anybody knows.
+fn is_for_good(ages: Ages, age_unknown: AgeUnknown, (birth, death): Life, on: Date) -> bool {
     match (ages.from, ages.to) {
         (None, None) => true,
+        // No birth date is no reason not to be found.
+        _ if birth.is_none() => age_unknown != AgeUnknown::Hide,
         (Some(from), None) => {
             let on = death.map_or(on, |death| death.min(on));
             birth.and_then(|birth| youngest(birth, on)).is_some_and(|age| age >= from)
@@ -297,34 +306,31 @@ fn youngest(birth: BirthDate, on: Date) -> Option<u16> {
     BirthDate { date: latest.into(), ..birth }.age_on(on)
 }
 
-/// Every name once, the one to show first; of sources that do not speak, each source's own.
+/// Every name once that may be shown, the one to show first; of sources that do not speak, each source's own. No form of
+/// a name not to be shown is among them, whoever writes it.
 fn names(parts: &[Part<'_>]) -> Vec<Sourced<Name>> {
     let folded = |name: &Name| (name.forename_tokens(), name.surname_tokens());
-    let every = || parts.iter().flat_map(|part| part.details.names.iter().map(move |name| (part, name)));
-    let secret: BTreeSet<_> = every().filter(|(_, name)| name.not_to_be_shown).map(|(_, name)| folded(name)).collect();
+    let secret = Secret::of(parts.iter().map(|part| &part.details.names[..]));
+    let every = parts.iter().flat_map(|part| part.details.names.iter().map(move |name| (part, name)));
     let mut seen = BTreeMap::new();
     let mut names: Vec<Named> = Vec::new();
-    for (part, name) in every().filter(|(_, name)| !name.is_empty()) {
+    for (part, name) in every.filter(|(_, name)| !name.is_empty() && !secret.covers(name)) {
         let is_former = !matches!(name.kind, NameKind::Current | NameKind::Preferred);
-        // What one source marks as not to be shown is not shown because another does not know better.
-        let not_to_be_shown = secret.contains(&folded(name));
         let own = (!part.speaks).then_some(&part.record.id.source);
+        let said = sourced(part, name.clone());
+        let named = Named { is_silent: !part.speaks, is_former, is_newborn: part.standard.newborn, said };
         match seen.get(&(own, folded(name))) {
             None => {
                 seen.insert((own, folded(name)), names.len());
-                let said = sourced(part, Name { not_to_be_shown, ..name.clone() });
-                names.push(Named { is_silent: !part.speaks, is_former, is_newborn: part.standard.newborn, said });
+                names.push(named);
             }
             // A name in use somewhere is no former name.
-            Some(&place) if names[place].is_former && !is_former => {
-                let said = sourced(part, Name { not_to_be_shown, ..name.clone() });
-                names[place] = Named { is_silent: !part.speaks, is_former, is_newborn: part.standard.newborn, said };
-            }
+            Some(&place) if names[place].is_former && !is_former => names[place] = named,
             Some(_) => {}
         }
     }
     // A name given since birth counts before "Baby Smith", whoever says so.
-    names.sort_by_key(|name| (name.is_silent, name.said.value.not_to_be_shown, name.is_former, name.is_newborn));
+    names.sort_by_key(|name| (name.is_silent, name.is_former, name.is_newborn));
     names.into_iter().map(|name| name.said).collect()
 }
 
@@ -401,6 +407,7 @@ fn evidence(model: &Model, parts: &[Part<'_>], cluster: &Cluster) -> Vec<ViewRec
             id: part.record.id.id.clone(),
             confidence,
             explanation,
+            told: part.days,
         }
     };
     parts.iter().map(record).collect()

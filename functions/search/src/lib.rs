@@ -24,7 +24,7 @@ use fc_model::{
     BirthDate, PartialDate, PersonId, Summary,
     search_keys::{Filed, Lookup, Means, lookups},
 };
-use fc_sources::{Council, Definitions, FeedKind};
+use fc_sources::{Council, Definition, Definitions, FeedKind, Journey};
 use fc_store::{
     Store, StoreError,
     audit::{Act, Outcome},
@@ -244,9 +244,25 @@ fn youngest_first(one: Option<BirthDate>, other: Option<BirthDate>) -> std::cmp:
     born(other).cmp(&born(one))
 }
 
-/// Exactly what finding nobody means. Reads when each source was last updated, which no other search does.
+/// Exactly what finding nobody means, and what was not searched. Reads when each source was last updated, which no other
+/// search does.
 async fn nobody_found(search: &Search, rules: &Rules<'_>, query: &Query) -> Result<String, Refusal> {
     let definitions = || search.definitions.enabled().filter(|definition| !definition.is_staff);
+    let (council, ask) = (&search.definitions.council, ask_team(&search.definitions));
+    if rules.is_limited_to_caseload() {
+        // The same words for somebody else's child, for an adult and for nobody: which it is must not be told.
+        return Ok(format!("Not found among children allocated to you. We did not search anyone else. {ask}"));
+    }
+    let at_some_ages: Vec<String> = definitions().filter_map(Definition::says_not_searched).collect();
+    let at_some_ages = match at_some_ages.is_empty() {
+        true => String::new(),
+        false => format!(" We did not search {}.", at_some_ages.join("; ")),
+    };
+    if council.journey == Journey::ChildFirst {
+        return Ok(format!(
+            "Not found among children. We did not search adults, or people of unknown age who are not allocated to you.{at_some_ages} {ask}"
+        ));
+    }
     let feeds: Vec<_> = definitions()
         .flat_map(|definition| definition.feeds.iter())
         .filter(|feed| feed.kind == FeedKind::People)
@@ -264,12 +280,20 @@ async fn nobody_found(search: &Search, rules: &Rules<'_>, query: &Query) -> Resu
         })
         .collect();
     Ok(format!(
-        "No one found. We searched for {} in {}. Services may still know this person. Try: surname only; no date of \
-         birth; another spelling; case ID. People added to {} today appear tomorrow.",
+        "No one found. We searched for {} in {}.{at_some_ages} Services may still know this person. Try: surname only; \
+         no date of birth; another spelling; case ID. People added to {} today appear tomorrow.",
         terms_in_words(query),
         if sources.is_empty() { "no sources".to_owned() } else { sources.join(", ") },
-        search.definitions.council.cms,
+        council.cms,
     ))
+}
+
+/// Who can look further than this user may.
+fn ask_team(definitions: &Definitions) -> String {
+    definitions
+        .enabled()
+        .find(|definition| definition.is_cms)
+        .map_or_else(|| "Your manager can.".to_owned(), |cms| format!("{} can: {}.", cms.duty.team, cms.duty.phone))
 }
 
 fn terms_in_words(query: &Query) -> String {

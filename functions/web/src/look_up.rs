@@ -20,8 +20,6 @@ use fc_sources::{Council, Journey};
 use serde::Deserialize;
 use std::sync::Arc;
 
-/// The heading when there is nobody; the sentence that follows begins with it too.
-const NO_ONE: &str = "No one found";
 /// Longest name or case ID that is taken, in characters.
 const LONGEST: usize = 100;
 
@@ -181,11 +179,15 @@ pub(crate) async fn results(State(app): State<Arc<App>>, signed: Signed, Path(id
     if let Some(person) = &results.straight_to {
         return Redirect::to(&format!("/people/{person}")).into_response();
     }
-    let heading = match (results.people.len(), results.more) {
-        (0, _) => NO_ONE.to_owned(),
-        (1, false) => "1 person found".to_owned(),
-        (n, false) => format!("{n} people found"),
-        (n, true) => format!("More than {n} people found"),
+    // Where nobody was found the first sentence is the heading.
+    let (heading, message) = match (results.people.len(), results.more) {
+        (0, _) => match results.message.split_once(". ") {
+            Some((heading, rest)) => (heading.to_owned(), rest),
+            None => (results.message.clone(), ""),
+        },
+        (1, false) => ("1 person found".to_owned(), &*results.message),
+        (n, false) => (format!("{n} people found"), &*results.message),
+        (n, true) => (format!("More than {n} people found"), &*results.message),
     };
     let frame = Frame::new(&app, Some(&signed));
     let council = app.council();
@@ -195,7 +197,7 @@ pub(crate) async fn results(State(app): State<Arc<App>>, signed: Signed, Path(id
         terms: in_words(&query),
         results,
         id: &id,
-        message: results.message.strip_prefix(NO_ONE).unwrap_or(&results.message).trim_start_matches([' ', '.']),
+        message,
         cms: &council.cms,
         child_first: council.journey == Journey::ChildFirst,
     };

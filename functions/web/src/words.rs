@@ -23,7 +23,6 @@ pub(crate) fn tag(state: &FlagState) -> &'static str {
         FlagState::AgeUnknown => "Not shown: age not known",
         FlagState::OutsideCoverage => "Outside what we can check",
         FlagState::CannotSay => "We cannot say",
-        FlagState::Withheld => "Withheld",
     }
 }
 
@@ -38,7 +37,6 @@ pub(crate) fn tone(state: &FlagState) -> &'static str {
         FlagState::Found => "found",
         FlagState::FoundStale | FlagState::CannotSay | FlagState::OutsideCoverage => "caution",
         FlagState::NoRecord | FlagState::NotShownAtAge | FlagState::AgeUnknown => "none",
-        FlagState::Withheld => "closed",
     }
 }
 
@@ -112,7 +110,6 @@ mod tests {
             FlagState::AgeUnknown,
             FlagState::OutsideCoverage,
             FlagState::CannotSay,
-            FlagState::Withheld,
         ];
         let words: std::collections::BTreeSet<_> = states.iter().map(tag).collect();
         assert_eq!(words.len(), states.len());

@@ -68,7 +68,11 @@ impl Rebuild {
                 "{} records; model {version} files or weighs {} of them otherwise than what is stored.",
                 rebuilt.records, rebuilt.otherwise
             )?;
-            match (self.write, rebuilt.otherwise) {
+            if rebuilt.refiled > 0 {
+                let done = if self.write { "are filed anew" } else { "would be filed anew" };
+                writeln!(out, "{} people have search entries of an earlier version; they {done}.", rebuilt.refiled)?;
+            }
+            match (self.write, rebuilt.otherwise + rebuilt.refiled) {
                 (_, 0) => writeln!(out, "There is nothing to do.")?,
                 (true, _) => {
                     writeln!(out, "{} looked at again, {} people written.", rebuilt.done, rebuilt.people)?;

@@ -16,7 +16,7 @@ const NO_NAME: &str = "Name not shown";
 #[must_use]
 pub fn ask_words(definitions: &Definitions) -> String {
     definitions.enabled().find(|definition| definition.is_cms).map_or_else(
-        || "There is information here that you cannot see. Speak to your manager.".to_owned(),
+        || "There may be information about this person that you cannot see. Speak to your manager.".to_owned(),
         Definition::says_withheld,
     )
 }

@@ -247,7 +247,11 @@ impl<'a> Rules<'a> {
 
     fn is_own_child(&self, person: &Summary) -> bool {
         let own = || self.user.staff_id.as_ref().is_some_and(|id| person.allocated.iter().any(|own| own.is(id)));
-        Age::of(person, self.today).is_child() && (!self.council.own_caseload_only || own())
+        match Age::of(person, self.today) {
+            // Somebody whose age nobody knows may be an adult, but a worker's own case is theirs to find.
+            Age::Unknown => own(),
+            age => age.is_child() && (!self.council.own_caseload_only || own()),
+        }
     }
 }
 
@@ -364,6 +368,9 @@ mod tests {
         assert_eq!(rules.found(&person("2008-03-03")), Sight::Open, "17 until tomorrow");
         assert_eq!(rules.found(&person("2008-03-02")), Sight::Nothing, "18 today");
         assert_eq!(rules.found(&person("")), Sight::Nothing, "of unknown age");
+        let (mut own, amira) = (person(""), amira(Some("SW7")));
+        own.allocated = vec![StaffId::parse("sw7").unwrap()];
+        assert_eq!(Rules::new(&council, &amira, noon()).unwrap().found(&own), Sight::Open, "of unknown age, and hers");
         assert!(!rules.may_list_housemate(&person("2015-01-02")));
         for (born, may) in [("2008-03-03", true), ("2008-03-02", false), ("2026-05-01", true), ("", false)] {
             assert_eq!(rules.may_find_born(PartialDate::parse_iso(born).ok()), may, "{born}");

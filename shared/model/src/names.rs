@@ -31,7 +31,7 @@ pub struct Name {
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub surname: String,
     /// Whether this name must not be shown or named as the reason of a match (Gender Recognition Act 2004 section 22,
-    /// adoption). It may still help to find the person.
+    /// adoption). It helps to link records, and no view or search entry has it.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub not_to_be_shown: bool,
 }

@@ -38,6 +38,9 @@ pub struct ViewRecord {
     pub confidence: f64,
     /// One sentence a social worker understands: "same NHS number and date of birth; name spelled differently".
     pub explanation: String,
+    /// The days on which its source is shown of the person, by all that is known of their age; `None` when on none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub told: Option<Days>,
 }
 
 /// A relationship from this person's side, not yet resolved to a person.
@@ -56,6 +59,9 @@ pub struct PersonView {
     pub id: PersonId,
     /// Grows with every projection of this person.
     pub epoch: u64,
+    /// The scheme by which its search entries were filed: [`crate::search_keys::SCHEME`] of that day.
+    #[serde(default)]
+    pub scheme: u32,
     /// What results show.
     pub summary: Summary,
     /// Other names: former, alias, and other spellings in use, each with its source. May hold names not to be shown.

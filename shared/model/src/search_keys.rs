@@ -15,12 +15,25 @@
 //! A person with one forename and one surname has 4 entries, with two forenames 6, double-barrelled as well 12; a former
 //! name or an alias adds its own. Entries hold no address, so that moving house rewrites none.
 //!
+//! Several names of a person may fall into one entry, and each may be told on days of its own: an entry lists them all.
+//! Somebody whose details are withheld has no birth date in any entry and no `D`, or searching for dates would tell it;
+//! somebody whose existence is hidden has no entry.
+//!
 //! What stands here as a partition is hashed before it is stored, and the name is content, not key: what is left of a
 //! deleted entry, for as long as it must be, names nobody.
 
-use crate::{BirthDate, Name, PartialDate, PersonId, fold, nicknames, redact::redacted_debug};
+use crate::{
+    BirthDate, Days, Name, PartialDate, PersonId, Protection, Summary, fold, nicknames, redact::redacted_debug,
+};
+use jiff::civil::Date;
 use rphonetic::DoubleMetaphone;
-use std::collections::BTreeSet;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt::Write,
+};
+
+/// The scheme of these keys. A view says by which one its entries were filed; [`former_keys`] knows the one before.
+pub const SCHEME: u32 = 2;
 
 /// Where a person is filed.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -29,8 +42,8 @@ pub struct Entry {
     pub pk: String,
     /// Sort key: the youngest first, then the person.
     pub sk: String,
-    /// The name, as [`Filed`] reads it.
-    pub name: String,
+    /// The names filed there, and the days on which each may be told, as [`Filed::on`] reads them.
+    pub content: String,
 }
 
 /// How a lookup forgives what was typed; earlier is the better match.
@@ -100,43 +113,135 @@ const PARTICLES: &[&str] = &[
 /// Parts of a double-barrelled surname that are filed each on its own.
 const SURNAME_PARTS: usize = 3;
 
-/// Every entry of a person. `names` best first; every name counts, former names and those not to be shown too.
-pub fn entries<'a>(
-    names: impl IntoIterator<Item = &'a Name>,
-    birth: Option<BirthDate>,
-    person: &PersonId,
-) -> Vec<Entry> {
-    let born = birth.map(|birth| birth.date);
-    let mut filed = BTreeSet::new();
-    let mut entries = Vec::new();
-    let sk = sort_key(born, person);
-    let mut file = |pk: String, name: &str| {
-        // One entry in a partition is enough to be found there: the summary knows the other names.
-        if filed.insert(pk.clone()) {
-            entries.push(Entry { pk, sk: sk.clone(), name: name.to_owned() });
+/// Different names that one entry lists. A source that states more is taken to be found by those it states first.
+const NAMES_IN_ENTRY: usize = 8;
+
+/// Every entry of a person: of each name that may be told, on the days on which it may.
+#[must_use]
+pub fn entries(summary: &Summary) -> Vec<Entry> {
+    let mut filing = Filing::default();
+    if summary.protection == Protection::Hidden {
+        return Vec::new();
+    }
+    let may_be_born = summary.protection == Protection::None;
+    let born = |more: Option<BirthDate>| summary.birth.or(more).map(|birth| birth.date).filter(|_| may_be_born);
+    if !summary.only_dated {
+        for name in std::iter::once(&summary.name).chain(&summary.other_names) {
+            filing.name(name, born(None), &summary.id, Days::default());
+        }
+        filing.birth(&summary.name, born(None), &summary.id, Days::default());
+    }
+    for dated in &summary.dated {
+        for name in &dated.names {
+            filing.name(name, born(dated.birth), &summary.id, dated.days);
+        }
+        // A birth date that is told on some days finds whoever is known by another source's name.
+        let name = if summary.name.is_empty() { dated.names.first() } else { Some(&summary.name) };
+        if (summary.only_dated || summary.birth.is_none())
+            && let Some(name) = name
+        {
+            filing.birth(name, born(dated.birth), &summary.id, dated.days);
+        }
+    }
+    filing.entries()
+}
+
+/// The keys, without what stands there, under which the scheme before this one filed a person: names not to be shown and
+/// the birth dates of people whose details are withheld among them.
+#[must_use]
+pub fn former_keys(summary: &Summary) -> BTreeSet<(String, String)> {
+    let mut filing = Filing::default();
+    let mut file = |names: &[&Name], birth: Option<BirthDate>| {
+        let born = birth.map(|birth| birth.date);
+        for (place, name) in names.iter().enumerate() {
+            filing.name(name, born, &summary.id, Days::default());
+            if place == 0 {
+                filing.birth(name, born, &summary.id, Days::default());
+            }
         }
     };
-    for (place, name) in names.into_iter().enumerate() {
+    file(&std::iter::once(&summary.name).chain(&summary.other_names).collect::<Vec<_>>(), summary.birth);
+    for dated in &summary.dated {
+        file(&dated.names.iter().collect::<Vec<_>>(), summary.birth.or(dated.birth));
+    }
+    filing.0.into_keys().collect()
+}
+
+/// Entries on their way: by partition and sort key, each name that stands there with the days on which it may be told.
+#[derive(Default)]
+struct Filing(BTreeMap<(String, String), Vec<(String, Vec<Days>)>>);
+
+impl Filing {
+    /// Files a name under what is made of it.
+    fn name(&mut self, name: &Name, born: Option<PartialDate>, person: &PersonId, days: Days) {
         let (forenames, surnames) = (name.forename_tokens(), name.surname_tokens());
-        let said = format!("{}|{}", surnames.join(" "), forenames.join(" "));
-        let whole = surnames.concat();
+        let (said, sk, whole) = (said(name), sort_key(born, person), surnames.concat());
         for surname in surname_forms(&surnames) {
             // The second forename is filed with the whole surname only, to keep entries few.
             let with = if surname == whole { 2 } else { 1 };
             for forename in forenames.iter().filter(|forename| forename.chars().count() > 1).take(with) {
                 let root = nicknames::root(forename);
-                file(pair_key('A', &surname, tail(root)), &said);
-                file(pair_key('B', tail(&surname), root), &said);
+                self.file(pair_key('A', &surname, tail(root)), &sk, &said, days);
+                self.file(pair_key('B', tail(&surname), root), &sk, &said, days);
             }
-            file(format!("S#{surname}"), &said);
-        }
-        if place == 0
-            && let Some(date) = born.and_then(PartialDate::whole)
-        {
-            file(format!("D#{date}"), &said);
+            self.file(format!("S#{surname}"), &sk, &said, days);
         }
     }
-    entries
+
+    /// Files a person under a whole birth date.
+    fn birth(&mut self, name: &Name, born: Option<PartialDate>, person: &PersonId, days: Days) {
+        if let Some(date) = born.and_then(PartialDate::whole) {
+            self.file(format!("D#{date}"), &sort_key(born, person), &said(name), days);
+        }
+    }
+
+    fn file(&mut self, pk: String, sk: &str, said: &str, days: Days) {
+        let names = self.0.entry((pk, sk.to_owned())).or_default();
+        let is_full = names.len() >= NAMES_IN_ENTRY;
+        match names.iter_mut().position(|(known, _)| known == said).or(is_full.then_some(0)) {
+            Some(place) if !names[place].1.contains(&days) => names[place].1.push(days),
+            Some(_) => {}
+            None => names.push((said.to_owned(), vec![days])),
+        }
+    }
+
+    fn entries(self) -> Vec<Entry> {
+        self.0.into_iter().map(|((pk, sk), names)| Entry { pk, sk, content: content(&names) }).collect()
+    }
+}
+
+/// A name as entries hold it.
+fn said(name: &Name) -> String {
+    format!("{}|{}", name.surname_tokens().join(" "), name.forename_tokens().join(" "))
+}
+
+/// What stands before days on which a name counts.
+const DAYS: char = '@';
+
+/// A line a name, behind it the days on which it may be told; none where it always may.
+fn content(names: &[(String, Vec<Days>)]) -> String {
+    let mut text = String::new();
+    for (name, spans) in names {
+        if !text.is_empty() {
+            text.push('\n');
+        }
+        text.push_str(name);
+        if spans.contains(&Days::default()) {
+            continue;
+        }
+        for days in spans {
+            let day = |day: Option<Date>| day.map_or_else(String::new, |day| day.to_string());
+            let _ = write!(text, "{DAYS}{}/{}", day(days.from), day(days.to));
+        }
+    }
+    text
+}
+
+/// Whether days as they stand in an entry hold a day. Days that cannot be read hold none.
+fn hold(days: &str, today: Date) -> bool {
+    let day = |text: &str| if text.is_empty() { Some(None) } else { text.parse().ok().map(Some) };
+    let read = |(from, to)| Some(Days { from: day(from)?, to: day(to)? });
+    days.split_once('/').and_then(read).is_some_and(|days| days.hold(today))
 }
 
 /// The partitions to read for what was typed, the likeliest first, at most [`MOST_LOOKUPS`]. Wildcards and signs are
@@ -185,9 +290,20 @@ pub fn lookups(surname: &str, forename: &str, birth: Option<PartialDate>) -> Vec
 }
 
 impl Filed {
-    /// Reads an entry's sort key and name; `None` when they have another shape.
-    #[must_use]
-    pub fn parse(sk: &str, name: &str) -> Option<Self> {
+    /// What an entry says on a day, by its sort key and content: a person by each name that may be told then. What has
+    /// another shape says nothing.
+    pub fn on(sk: &str, content: &str, today: Date) -> impl Iterator<Item = Self> {
+        content.lines().filter_map(move |line| {
+            let mut parts = line.split(DAYS);
+            let name = parts.next()?;
+            let mut spans = parts.peekable();
+            let may_be_told = spans.peek().is_none() || spans.any(|days| hold(days, today));
+            if may_be_told { Self::parse(sk, name) } else { None }
+        })
+    }
+
+    /// Reads an entry's sort key and one of its names; `None` when they have another shape.
+    fn parse(sk: &str, name: &str) -> Option<Self> {
         let (distance, person) = sk.split_once('#')?;
         let distance: u32 = distance.parse().ok()?;
         let person = PersonId::parse(person).ok()?;
@@ -256,11 +372,27 @@ fn first_two_swapped(name: &str) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::Dated;
     use jiff::civil::date;
 
+    fn summary(name: &Name, birth: Option<BirthDate>) -> Summary {
+        Summary {
+            id: PersonId::random(),
+            name: name.clone(),
+            other_names: Vec::new(),
+            birth,
+            death: None,
+            address: None,
+            case_ids: Vec::new(),
+            allocated: Vec::new(),
+            protection: Protection::None,
+            dated: Vec::new(),
+            only_dated: false,
+        }
+    }
+
     fn finds(name: &Name, surname: &str, forename: &str) -> bool {
-        let person = PersonId::random();
-        let entries = entries([name], None, &person);
+        let entries = entries(&summary(name, None));
         lookups(surname, forename, None).iter().any(|lookup| entries.iter().any(|entry| entry.pk == lookup.pk))
     }
 
@@ -296,13 +428,71 @@ mod tests {
         assert!(finds(&davies, "Pryce-Davies", "Owen"), "typed double-barrelled, recorded plain");
     }
 
+    /// What the entry in a partition says on a day: the surnames there.
+    fn surnames(entries: &[Entry], pk: &str, today: Date) -> Vec<String> {
+        let here = entries.iter().filter(|entry| entry.pk == pk);
+        here.flat_map(|entry| Filed::on(&entry.sk, &entry.content, today)).map(|filed| filed.surname).collect()
+    }
+
+    fn dated(name: &Name, from: Option<Date>, to: Option<Date>, birth: Option<BirthDate>) -> Dated {
+        Dated { days: Days { from, to }, names: vec![name.clone()], birth, ..Dated::default() }
+    }
+
     #[test]
-    fn a_former_name_that_must_not_be_shown_still_finds_the_person() {
-        let person = PersonId::random();
-        let now = Name::current(["Alex"], "Hughes");
-        let before = Name { not_to_be_shown: true, ..Name::current(["Joanna"], "Whitfield") };
-        let entries = entries([&now, &before], None, &person);
-        assert!(entries.iter().any(|entry| entry.pk == "S#whitfield"));
+    fn two_services_that_count_at_different_ages_do_not_hide_each_other() {
+        let (name, born) = (Name::current(["Kit"], "Quillfeather"), Some(BirthDate::born(date(2015, 3, 2))));
+        let housing = dated(&name, Some(date(2031, 3, 2)), None, born);
+        let school = dated(&name, Some(date(2019, 3, 2)), Some(date(2036, 3, 1)), born);
+        for order in [[housing.clone(), school.clone()], [school, housing]] {
+            let kit = Summary { dated: order.into(), only_dated: true, ..summary(&Name::default(), None) };
+            let entries = entries(&kit);
+            for pk in ["S#quillfeather", "D#2015-03-02"] {
+                for (day, is_told) in [
+                    (date(2019, 3, 1), false),
+                    (date(2026, 3, 2), true),
+                    (date(2034, 1, 1), true),
+                    (date(2050, 1, 1), true),
+                ] {
+                    assert_eq!(!surnames(&entries, pk, day).is_empty(), is_told, "{pk} on {day}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn each_name_in_an_entry_counts_on_its_own_days() {
+        let school = dated(&Name::current(["Cathryn"], "Ash"), None, Some(date(2030, 1, 1)), None);
+        let housing = dated(&Name::current(["Katharine"], "Ash"), Some(date(2031, 1, 1)), None, None);
+        let kate = Summary { dated: vec![school, housing], only_dated: true, ..summary(&Name::default(), None) };
+        let entries = entries(&kate);
+        let forenames = |today: Date| -> Vec<String> {
+            let here = entries.iter().filter(|entry| entry.pk == "S#ash");
+            here.flat_map(|entry| Filed::on(&entry.sk, &entry.content, today)).map(|filed| filed.forenames).collect()
+        };
+        assert_eq!(forenames(date(2026, 1, 1)), ["cathryn"]);
+        assert!(forenames(date(2030, 6, 1)).is_empty());
+        assert_eq!(forenames(date(2032, 1, 1)), ["katharine"]);
+    }
+
+    #[test]
+    fn a_birth_date_told_on_some_days_finds_whom_another_source_names() {
+        let born = Some(BirthDate::born(date(2015, 3, 2)));
+        let school = Dated { days: Days { from: None, to: Some(date(2036, 3, 1)) }, birth: born, ..Dated::default() };
+        let posy = Summary { dated: vec![school], ..summary(&Name::current(["Posy"], "Ash"), None) };
+        assert_eq!(surnames(&entries(&posy), "D#2015-03-02", date(2026, 1, 1)), ["ash"]);
+        assert!(surnames(&entries(&posy), "D#2015-03-02", date(2040, 1, 1)).is_empty());
+    }
+
+    #[test]
+    fn no_entry_of_somebody_withheld_knows_the_birth_date_and_nobody_hidden_has_one() {
+        let mut maya = summary(&Name::current(["Maya"], "Okafor"), Some(BirthDate::born(date(2015, 3, 2))));
+        maya.protection = Protection::Withheld;
+        let entries_of = entries(&maya);
+        assert_eq!(entries_of.len(), 3, "A, B and S");
+        assert!(entries_of.iter().all(|entry| entry.sk.starts_with("99999999#") && !entry.pk.starts_with('D')));
+        maya.protection = Protection::Hidden;
+        assert!(entries(&maya).is_empty());
+        assert_eq!(former_keys(&maya).len(), 4, "all that there may be from before");
     }
 
     #[test]
@@ -331,10 +521,9 @@ mod tests {
 
     #[test]
     fn entries_stay_few() {
-        let person = PersonId::random();
         let born = Some(BirthDate::born(date(2015, 3, 2)));
         let count = |forenames: &[&str], surname: &str| {
-            entries([&Name::current(forenames.iter().copied(), surname)], born, &person).len()
+            entries(&summary(&Name::current(forenames.iter().copied(), surname), born)).len()
         };
         assert_eq!(count(&["Priya"], "Patel"), 4);
         assert_eq!(count(&["Priya", "Anjali"], "Patel"), 6);

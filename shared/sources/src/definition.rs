@@ -182,6 +182,8 @@ pub struct Definition {
     pub freshness_days: u32,
     /// The ages at which it is shown.
     pub ages: Ages,
+    /// What it means for a source shown at some ages that nobody knows a person's age.
+    pub age_unknown: AgeUnknown,
     /// What period it covers.
     pub coverage: Coverage,
     /// The sentences of the page.
@@ -218,6 +220,19 @@ pub struct Ages {
     pub from: Option<u16>,
     /// Oldest.
     pub to: Option<u16>,
+}
+
+/// What becomes of somebody whose age nobody knows, in a source that is shown at some ages.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum AgeUnknown {
+    /// They are found and shown; whether the service has a record is not said, because that hangs on the age.
+    #[default]
+    Say,
+    /// The source knows adults alone: they are found and shown as adults are.
+    Adult,
+    /// Nothing is told: somebody whom only such sources know is not found.
+    Hide,
 }
 
 /// Whether a source is shown for someone's age.
@@ -423,7 +438,7 @@ impl Definition {
             if is_staff { root.text("area").unwrap_or_default() } else { root.required_text("area", "Fenchester") };
         let freshness_days = root.number("expect_every_days", 3660).unwrap_or(1);
         let duty = read_duty(&root, is_staff);
-        let ages = read_ages(&root);
+        let (ages, age_unknown) = read_ages(&root);
         let coverage = root.section("coverage").map(|section| Coverage::read(&section)).unwrap_or_default();
         let current = read_current(&root);
         let words = Words::read(root.section("words"));
@@ -483,6 +498,7 @@ impl Definition {
             area,
             freshness_days,
             ages,
+            age_unknown,
             coverage,
             words,
             facts,
@@ -525,8 +541,11 @@ fn read_duty(root: &Section<'_, '_>, is_staff: bool) -> Duty {
     duty
 }
 
-fn read_ages(root: &Section<'_, '_>) -> Ages {
-    let Some(section) = root.section("ages") else { return Ages::default() };
+/// The age of majority.
+const ADULT: u16 = 18;
+
+fn read_ages(root: &Section<'_, '_>) -> (Ages, AgeUnknown) {
+    let Some(section) = root.section("ages") else { return (Ages::default(), AgeUnknown::default()) };
     let year = |key| section.number(key, 150).and_then(|age| u16::try_from(age).ok());
     let ages = Ages { from: year("from"), to: year("to") };
     if ages.from.zip(ages.to).is_some_and(|(from, to)| from > to) {
@@ -536,8 +555,32 @@ fn read_ages(root: &Section<'_, '_>) -> Ages {
             "Write the youngest as from and the oldest as to.",
         );
     }
+    let age_unknown = match section.text("age_unknown").as_deref() {
+        None | Some("say") => AgeUnknown::Say,
+        Some("adult") => AgeUnknown::Adult,
+        Some("hide") => AgeUnknown::Hide,
+        Some(other) => {
+            root.file.note(
+                Some(section.line_of("age_unknown")),
+                format!("\"{other}\" does not say what becomes of people whose age nobody knows."),
+                "Write age_unknown = \"say\" to show them, \"adult\" where the source knows adults alone, or \"hide\".",
+            );
+            AgeUnknown::Hide
+        }
+    };
+    if age_unknown == AgeUnknown::Adult
+        && ages.admit(Some(ADULT)) != AgeAnswer::Shown
+        && ages.from.is_none_or(|from| from > ADULT)
+    {
+        // An adult whom the source would show only later in life is of no known age again.
+        root.file.note(
+            Some(section.line_of("age_unknown")),
+            "Not every adult is shown, so an adult of unknown age cannot be.",
+            "Write age_unknown = \"say\", or from = 18 or less.",
+        );
+    }
     section.finish();
-    ages
+    (ages, age_unknown)
 }
 
 fn read_current(root: &Section<'_, '_>) -> Current {

@@ -182,7 +182,10 @@ fn each_kind_of_nothing_has_its_own_sentence() {
         "No record found in Housing, Fenchester Homes tenancy system for this person. We checked Fenchester Homes tenancies in Fenchester, 1 April 2012 to 2 March 2026. This does not mean the service is not involved. Ring Fenchester Homes neighbourhood team on 01632 960200."
     );
     assert_eq!(housing.says_not_at_this_age(), "We do not show Housing records for people under 16.");
-    assert_eq!(housing.says_age_unknown(), "We do not know this person's age, so Housing records are not shown.");
+    assert_eq!(
+        housing.says_age_unknown(),
+        "We do not know this person's age, so Housing is not shown. Ring Fenchester Homes neighbourhood team on 01632 960200."
+    );
     assert_eq!(
         housing.says_stale(Some(monday)),
         "We cannot say. Housing has not updated since 2 March 2026. Ring Fenchester Homes neighbourhood team on 01632 960200."
@@ -193,7 +196,7 @@ fn each_kind_of_nothing_has_its_own_sentence() {
     );
     assert_eq!(
         housing.says_withheld(),
-        "There is information here that you cannot see. Speak to Fenchester Homes neighbourhood team on 01632 960200."
+        "There may be information about this person that you cannot see. Speak to Fenchester Homes neighbourhood team on 01632 960200."
     );
     assert_eq!(housing.says_empty("Phone number"), "Phone number: not recorded in Fenchester Homes tenancy system.");
     assert!(housing.says_coverage().unwrap().contains("This says nothing about other landlords."));

@@ -40,8 +40,8 @@ pub mod report;
 
 pub use council::{Council, Journey};
 pub use definition::{
-    AgeAnswer, Ages, AsOf, Coverage, Current, Definition, Definitions, Duty, FactDefinition, Feed, FeedKind, Freshness,
-    Mode,
+    AgeAnswer, AgeUnknown, Ages, AsOf, Coverage, Current, Definition, Definitions, Duty, FactDefinition, Feed,
+    FeedKind, Freshness, Mode,
 };
 pub use extract::{CellProblem, Entry, FileError, Reader, Reason, Row, Skip};
 pub use fields::Field;

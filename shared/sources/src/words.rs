@@ -1,6 +1,11 @@
 //! What the page says when there is nothing to show: each kind of nothing has its own sentence.
 
-use crate::{Definition, dates::in_words, definition::Ages, section::Section};
+use crate::{
+    Definition,
+    dates::in_words,
+    definition::{AgeUnknown, Ages},
+    section::Section,
+};
 use fc_model::Date;
 
 macro_rules! words {
@@ -40,7 +45,7 @@ words! {
     /// Not shown at this age.
     age("service", "ages", "team", "phone") = "We do not show {service} records for people {ages}.";
     /// Shown only at some ages, and the age is not known.
-    age_unknown("service", "ages", "team", "phone") = "We do not know this person's age, so {service} records are not shown.";
+    age_unknown("service", "ages", "team", "phone") = "We do not know this person's age, so {service} is not shown. Ring {team} on {phone}.";
     /// No record, and the source is stale or was never loaded.
     stale("service", "database", "date", "team", "phone") = "We cannot say. {service} has not updated since {date}. Ring {team} on {phone}.";
     /// No record, and the source was never loaded.
@@ -48,7 +53,7 @@ words! {
     /// A record, but an old one.
     stale_present("service", "database", "days", "date", "every") = "{service} information is {days} old. Last updated {date}; expected {every}.";
     /// There is something, and the reader may not see it.
-    withheld("service", "team", "phone") = "There is information here that you cannot see. Speak to {team} on {phone}.";
+    withheld("service", "team", "phone") = "There may be information about this person that you cannot see. Speak to {team} on {phone}.";
     /// A field the source leaves empty.
     empty("field", "service", "database") = "{field}: not recorded in {database}.";
 }
@@ -114,6 +119,15 @@ impl Definition {
     #[must_use]
     pub fn says_not_at_this_age(&self) -> String {
         self.says(&self.words.age, &[("ages", &outside(self.ages))])
+    }
+
+    /// At which ages a search does not look here: "Police for people under 18"; `None` where it always does.
+    #[must_use]
+    pub fn says_not_searched(&self) -> Option<String> {
+        let is_hidden = self.age_unknown == AgeUnknown::Hide;
+        let or_unknown = if is_hidden { " or of unknown age" } else { "" };
+        (self.ages != Ages::default())
+            .then(|| format!("{} for people {}{or_unknown}", self.service_title, outside(self.ages)))
     }
 
     /// Not shown because the age is not known.

@@ -7,7 +7,7 @@
 //! | `R#<record handle>` / `R` | [`Standing`] of [`Located`] | which person a record belongs to |
 //! | `H#<household hash>` / `<person>` | [`Standing`] of [`Occupant`] | who lives or lived there |
 //! | `C#<case id hash>` / `<person>` | nothing | who has a case ID |
-//! | `A#`, `B#`, `S#`, `D#` and a hash / see [`fc_model::search_keys`] | the folded name, and the days on which it may be told | search entries |
+//! | `A#`, `B#`, `S#`, `D#` and a hash / see [`fc_model::search_keys`] | folded names, and the days on which each may be told | search entries |
 //! | `STAFF#<staff id hash>` / `<source>` | [`Standing`] of a [`Staff`] | a worker, as one source lists them |
 //!
 //! `rev` is the epoch of the cluster an item was projected from, and guards every write. What is deleted leaves a
@@ -18,8 +18,8 @@
 
 use crate::{Guard, Item, Key, StoreError, Table, records::REMEMBERED_SECONDS};
 use fc_model::{
-    CaseId, Days, HandleKey, Household, PersonId, PersonView, Protection, RecordHandle, SourceId, Staff, StaffId,
-    Summary, search_keys,
+    CaseId, HandleKey, Household, PersonId, PersonView, Protection, RecordHandle, SourceId, Staff, StaffId, Summary,
+    search_keys,
 };
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use std::collections::{BTreeMap, BTreeSet};
@@ -230,33 +230,28 @@ fn entries(view: &PersonView, key: &HandleKey) -> Result<BTreeMap<Key, String>, 
     }
     let case = |case: &CaseId| row(Key::new(case_pk(key, case), view.id.as_str()), String::new());
     entries.extend(summary.case_ids.iter().chain(summary.dated.iter().flat_map(|dated| &dated.case_ids)).map(case));
-    let names = std::iter::once(&summary.name).chain(&summary.other_names);
-    for entry in search_keys::entries(names, summary.birth, &view.id) {
-        entries.extend([row(Key::new(search_pk(key, &entry.pk), entry.sk), entry.name)]);
-    }
-    for dated in &summary.dated {
-        for entry in search_keys::entries(&dated.names, summary.birth.or(dated.birth), &view.id) {
-            let name = format!("{}{}", entry.name, days_text(dated.days));
-            entries.entry(Key::new(search_pk(key, &entry.pk), entry.sk)).or_insert(name);
-        }
-    }
+    entries.extend(
+        search_keys::entries(summary)
+            .into_iter()
+            .map(|entry| row(Key::new(search_pk(key, &entry.pk), entry.sk), entry.content)),
+    );
     Ok(entries)
 }
 
-/// What stands before the days on which an entry counts.
-const DAYS: char = '@';
+/// What stands for whatever an earlier scheme wrote: like nothing that is written today.
+const WRITTEN_OTHERWISE: &str = "?";
 
-fn days_text(days: Days) -> String {
-    let day = |day: Option<jiff::civil::Date>| day.map_or_else(String::new, |day| day.to_string());
-    format!("{DAYS}{}/{}", day(days.from), day(days.to))
-}
-
-/// An entry's name, and the days on which it counts. Days that cannot be read are none at all.
-pub(crate) fn name_and_days(data: &str) -> Option<(&str, Days)> {
-    let Some((name, days)) = data.split_once(DAYS) else { return Some((data, Days::default())) };
-    let (from, to) = days.split_once('/')?;
-    let day = |text: &str| if text.is_empty() { Some(None) } else { text.parse().ok().map(Some) };
-    Some((name, Days { from: day(from)?, to: day(to)? }))
+/// Everything that a stored view has made. One of an earlier scheme has made other entries: all of its keys count, and
+/// whatever stands there is written anew.
+fn entries_made(view: &PersonView, key: &HandleKey) -> Result<BTreeMap<Key, String>, StoreError> {
+    let mut made = entries(view, key)?;
+    if view.scheme != search_keys::SCHEME {
+        let former = search_keys::former_keys(&view.summary);
+        let former = former.into_iter().map(|(pk, sk)| Key::new(search_pk(key, &pk), sk));
+        let all: Vec<Key> = made.into_keys().chain(former).collect();
+        made = all.into_iter().map(|key| (key, WRITTEN_OTHERWISE.to_owned())).collect();
+    }
+    Ok(made)
 }
 
 fn text<T: Serialize>(row: &T) -> Result<String, StoreError> {
@@ -275,6 +270,26 @@ pub async fn are_projected(people: &Table, wanted: &[(&PersonId, u64)]) -> Resul
     let found = people.batch_get(&keys, true).await?;
     let rev: BTreeMap<&str, u64> = found.iter().map(|item| (item.key.pk.as_str(), item.rev)).collect();
     Ok(wanted.iter().zip(&keys).all(|((_, epoch), key)| rev.get(key.pk.as_str()).is_some_and(|rev| rev >= epoch)))
+}
+
+/// Of these people those whose stored view was filed by an earlier scheme. One call for up to 100.
+///
+/// # Errors
+/// When the table cannot be read.
+pub async fn of_another_scheme(people: &Table, ids: &[&PersonId]) -> Result<Vec<PersonId>, StoreError> {
+    let keys: Vec<Key> = ids.iter().map(|id| view_key(id)).collect();
+    if keys.is_empty() {
+        return Ok(Vec::new());
+    }
+    let mut found = Vec::new();
+    for item in people.batch_get(&keys, true).await? {
+        if let Standing::Here(view) = standing::<PersonView>(&item)?
+            && view.scheme != search_keys::SCHEME
+        {
+            found.push(view.id);
+        }
+    }
+    Ok(found)
 }
 
 /// Projects a person, and returns whether anything had to be written.
@@ -323,7 +338,7 @@ pub async fn project(
             return Ok(true);
         }
 
-        let before = was.map(|view| entries(view, key)).transpose()?.unwrap_or_default();
+        let before = was.map(|view| entries_made(view, key)).transpose()?.unwrap_or_default();
         let mut puts = match &wanted.standing {
             Standing::Here(view) => entries(view, key)?,
             Standing::MovedTo(_) | Standing::Gone => BTreeMap::new(),

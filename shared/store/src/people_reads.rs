@@ -7,8 +7,8 @@
 use crate::{
     Query, StoreError, Table,
     people::{
-        Located, Occupant, Standing, household_pk, is_gone, name_and_days, record_key, search_pk, staff_key, standing,
-        summary_key, view_key,
+        Located, Occupant, Standing, household_pk, is_gone, record_key, search_pk, staff_key, standing, summary_key,
+        view_key,
     },
 };
 use fc_model::{
@@ -41,11 +41,8 @@ pub async fn entries(
     today: Date,
 ) -> Result<Entries, StoreError> {
     let page = people.query(&Query::of(search_pk(key, partition)).limit(limit)).await?;
-    let filed = page.items.iter().filter(|item| !is_gone(item)).filter_map(|item| {
-        let (name, _) = name_and_days(&item.data).filter(|(_, days)| days.hold(today))?;
-        Filed::parse(&item.key.sk, name)
-    });
-    let filed = filed.collect();
+    let items = page.items.iter().filter(|item| !is_gone(item));
+    let filed = items.flat_map(|item| Filed::on(&item.key.sk, &item.data, today)).collect();
     Ok(Entries { filed, more: page.next.is_some() })
 }
 

@@ -215,6 +215,7 @@ impl Council {
         PersonView {
             id,
             epoch: 1,
+            scheme: fc_model::search_keys::SCHEME,
             summary,
             other_names: Vec::new(),
             death: None,
@@ -230,6 +231,7 @@ impl Council {
                 id: record,
                 confidence: 1.0,
                 explanation: String::new(),
+                told: Some(fc_model::Days::default()),
             }],
             households: Vec::new(),
         }

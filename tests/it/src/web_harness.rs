@@ -246,6 +246,7 @@ pub(crate) fn person(world: &World, number: u32, forename: &str, surname: &str, 
     PersonView {
         id,
         epoch: 1,
+        scheme: fc_model::search_keys::SCHEME,
         summary,
         other_names: Vec::new(),
         death: None,
@@ -261,6 +262,7 @@ pub(crate) fn person(world: &World, number: u32, forename: &str, surname: &str, 
             id: record,
             confidence: 1.0,
             explanation: String::new(),
+            told: Some(fc_model::Days::default()),
         }],
         households: vec![Household {
             key: people::household_hash(&world.store.key, "PLN10 8NE#4"),
@@ -317,6 +319,7 @@ pub(crate) fn grace(world: &World) -> PersonView {
         id: "children-2".into(),
         confidence: 0.93,
         explanation: "same name and date of birth; address written differently".into(),
+        told: Some(fc_model::Days::default()),
     });
     grace.involvements = vec![said(
         "housing",
