@@ -1,4 +1,7 @@
-//! Reading an extract, twice at most, without ever holding it.
+//! Reading an extract, twice at most on nearly every night, without ever holding it.
+//!
+//! The first reading also counts what stands on more people than can share it. When that is not what the feed's last whole
+//! extract had, the file is surveyed once more without it: what a record says must not hang on which night it came.
 //!
 //! The first reading keeps of each record a handle and a hash ([`Gathering`]): 40 bytes a record, 60 MB for 1.5 million,
 //! which is the most that one feed may have. When that shows that something changed, the second reading makes the changes,
@@ -11,7 +14,10 @@ use crate::{
     report::Rejection,
 };
 use fc_model::{Change, Content, Date, HandleKey, RecordHandle, RecordId, Seq, StaffId};
-use fc_sources::{Definition, Entry, Feed, FeedKind, FileError, Mend, Report, Row};
+use fc_sources::{
+    Common, Definition, Entry, Feed, FeedKind, FileError, Mend, Mode, Report, Row,
+    common::{self, Counting},
+};
 use fc_store::{StoreError, bucket::Object, people};
 use sha2::{Digest, Sha256};
 use std::{
@@ -43,6 +49,8 @@ pub(crate) struct Extract<'a> {
     pub(crate) today: Date,
     /// Changes in a part.
     pub(crate) part_lines: usize,
+    /// Values that say nothing of who somebody is, and are taken out of what is read.
+    pub(crate) common: &'a Common,
 }
 
 /// What the first reading found.
@@ -63,6 +71,10 @@ pub(crate) struct Survey {
     pub(crate) latest: Option<Date>,
     /// Why the file as a whole cannot be used.
     pub(crate) fault: Option<FileError>,
+    /// What stands on more people than can share it; counted of a whole extract, and otherwise what was taken out.
+    pub(crate) common: Common,
+    /// The same in numbers.
+    pub(crate) common_found: common::Found,
 }
 
 /// The bytes of an object as they arrive, for a reader that waits for them.
@@ -139,6 +151,7 @@ impl Extract<'_> {
         let report = survey.reading.insert(Report::new(&reader));
         survey.mend = Mend::new(&reader);
         let mut said = Gathering::default();
+        let mut counting = (self.feed.mode == Mode::Full).then(Counting::default);
         for row in reader.by_ref() {
             let row = row?;
             report.add(&row);
@@ -153,7 +166,11 @@ impl Extract<'_> {
                         let said = said.of(self.handle(&id).1);
                         match entry {
                             Entry::Gone => said.deleted = true,
-                            Entry::Present(content) => {
+                            Entry::Present(mut content) => {
+                                if let (Some(counting), Content::Person(details)) = (&mut counting, &content) {
+                                    counting.add(self.key, &id, details);
+                                }
+                                self.take_out_common(&mut content);
                                 said.add(self.hash(&content));
                                 survey.latest = survey.latest.max(self.as_of(&content));
                             }
@@ -173,6 +190,10 @@ impl Extract<'_> {
         }
         report.finish(&reader);
         survey.said = said.settled();
+        survey.common.clone_from(self.common);
+        if let Some(counting) = counting {
+            (survey.common, survey.common_found) = counting.found();
+        }
         Ok(())
     }
 
@@ -193,12 +214,13 @@ impl Extract<'_> {
         for row in reader {
             let Row::Used { records, .. } = row? else { continue };
             for (id, entry) in records {
-                let Entry::Present(content) = entry else { continue };
+                let Entry::Present(mut content) = entry else { continue };
                 let (record, handle) = self.handle(&id);
                 if begin.from.is_some_and(|from| handle < from) || open.left.is_some_and(|left| handle >= left) {
                     continue;
                 }
                 let Some(said) = Named::find(&survey.said, handle).filter(|said| said.changed) else { continue };
+                self.take_out_common(&mut content);
                 let Some(rows) = open.add(handle, content, said) else { continue };
                 let name = RecordId::new(self.feed.source.clone(), id);
                 let content = self.definition.rows_together(rows, self.today);
@@ -219,6 +241,12 @@ impl Extract<'_> {
 
     fn change(&self, handle: RecordHandle, record: RecordId, seq: Seq, content: Option<Content>) -> Change {
         Change { handle, record, feed: self.feed.feed.clone(), seq, content }
+    }
+
+    fn take_out_common(&self, content: &mut Content) {
+        if let Content::Person(details) = content {
+            self.common.take_out(self.key, details);
+        }
     }
 
     fn as_of(&self, content: &Content) -> Option<Date> {

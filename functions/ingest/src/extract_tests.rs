@@ -49,8 +49,8 @@ fn records_whose_rows_lie_far_apart_are_put_together_without_holding_them_all() 
     let definition = definition();
     let key = HandleKey::new([7; 32]).unwrap();
     let today = Date::constant(2026, 3, 1);
-    let extract =
-        Extract { definition: &definition, feed: &definition.feeds[0], key: &key, today, part_lines: PART_LINES };
+    let (feed, common) = (&definition.feeds[0], &Common::default());
+    let extract = Extract { definition: &definition, feed, key: &key, today, part_lines: PART_LINES, common };
     let records = MOST_OPEN * 2 + MOST_OPEN / 2;
     let mut text = "Person ID,Surname,Address\n".to_owned();
     for home in ["7 Lantern Row FE1 2AB", "12 Old Road FE2 3CD"] {
@@ -126,6 +126,7 @@ fn night(made: impl Fn() -> Arriving, accepted: Vec<u8>) -> Vec<u8> {
         key: &key,
         today: Date::constant(2026, 3, 1),
         part_lines: PART_LINES,
+        common: &Common::default(),
     };
     let mut survey = extract.survey(made());
     assert!(survey.fault.is_none() && !survey.too_many);
@@ -133,7 +134,7 @@ fn night(made: impl Fn() -> Arriving, accepted: Vec<u8>) -> Vec<u8> {
     drop(accepted);
     let plan = plan::plan(&entries, &mut survey.said, RULE);
     drop(entries);
-    let manifest = manifest::write(&plan.candidate);
+    let manifest = manifest::write(&survey.common, &plan.candidate);
     let records = plan.records;
     let seq = Seq { as_of: "2026-03-02T01:00:00Z".parse().unwrap(), load: 1 };
     let (mut begin, mut bytes) = (Begin::default(), 0);

@@ -27,7 +27,7 @@ pub use report::Report;
 
 use extract::{Arriving, Begin, Extract, Survey, arrive};
 use fc_model::{FeedId, Seq, SourceId};
-use fc_sources::{AsOf, Definition, Definitions, Feed as FeedDefinition, FeedKind, FileError, Freshness, Mode};
+use fc_sources::{AsOf, Common, Definition, Definitions, Feed as FeedDefinition, FeedKind, FileError, Freshness, Mode};
 use fc_store::{
     Queue, Store, StoreError,
     dead_letters::{self, Delivered},
@@ -440,13 +440,18 @@ impl Work<'_> {
         if target.feed.mode == Mode::Full {
             self.whole = Some(Whole { as_of: None, load: self.load.load.clone() });
         }
-        survey = match self.survey(&target).await {
+        let common = self.common().await?;
+        survey = match self.survey(&target, &common).await {
             Err(IngestError::Store(StoreError::Missing { .. })) => {
                 let words = "The file was gone when we came to read it. Send it again.";
                 return self.stop(Stop::Refused(words.to_owned()), &survey, None).await;
             }
             survey => survey?,
         };
+        if survey.common != common {
+            let found = survey.common.clone();
+            survey = self.survey(&target, &found).await?;
+        }
         if !survey.reading.as_ref().is_none_or(|reading| Rows::of(reading).add_up()) {
             return Err(IngestError::RowsLost);
         }
@@ -494,13 +499,25 @@ impl Work<'_> {
         format!("rejected/{}/{}{}", self.name, self.load.load, fc_sources::mend::ENDING)
     }
 
+    /// What stood on more people than can share it in the feed's last whole extract, be it applied or under way.
+    async fn common(&self) -> Result<Common, IngestError> {
+        let pending = self.feed.pending.as_ref().map(|pending| &pending.version);
+        let last = pending.or(self.feed.applied.as_ref()).and_then(|version| version.manifest.as_ref());
+        match last {
+            None => Ok(Common::default()),
+            Some(key) => {
+                manifest::read_common(&self.ingest.store.manifests.get(key).await?).ok_or(IngestError::Manifest)
+            }
+        }
+    }
+
     /// The first reading.
-    async fn survey(&self, target: &Target) -> Result<Survey, IngestError> {
+    async fn survey(&self, target: &Target, common: &Common) -> Result<Survey, IngestError> {
         let (target, key, today) = (target.clone(), self.ingest.store.key.clone(), self.today());
-        let part_lines = self.ingest.part_lines;
+        let (part_lines, common) = (self.ingest.part_lines, common.clone());
         self.read(move |file| {
-            let extract = Extract { definition: &target.definition, feed: &target.feed, key: &key, today, part_lines };
-            extract.survey(file)
+            let (definition, feed) = (&target.definition, &target.feed);
+            Extract { definition, feed, key: &key, today, part_lines, common: &common }.survey(file)
         })
         .await
     }
@@ -660,12 +677,12 @@ impl Work<'_> {
         let leftovers = self.leftovers(&base);
         let manifest = if plan.candidate.is_empty() {
             None
-        } else if base.manifest.is_some() && plan.candidate == base.entries {
+        } else if base.manifest.is_some() && plan.candidate == base.entries && self.common().await? == survey.common {
             base.manifest
         } else {
             drop(base.entries);
             let key = folder.trim_end_matches('/').to_owned();
-            store.manifests.put(&key, "text/plain", manifest::write(&plan.candidate)).await?;
+            store.manifests.put(&key, "text/plain", manifest::write(&survey.common, &plan.candidate)).await?;
             Some(key)
         };
         let version = Version {
@@ -749,8 +766,8 @@ impl Work<'_> {
                 let (key, today) = (self.ingest.store.key.clone(), self.today());
                 let part_lines = self.ingest.part_lines;
                 let read = self.read(move |file| {
-                    let extract =
-                        Extract { definition: &target.definition, feed: &target.feed, key: &key, today, part_lines };
+                    let (definition, feed, common) = (&target.definition, &target.feed, &survey.common);
+                    let extract = Extract { definition, feed, key: &key, today, part_lines, common };
                     // When writing has failed nobody listens any more; the failure is told by the writer.
                     let stage = |number, lines| drop(to.blocking_send((number, lines)));
                     extract.changes(file, &survey, &removed, seq, begin, stage)
@@ -907,6 +924,13 @@ fn accepted_words(survey: &Survey, plan: &Plan, one_row: bool) -> Vec<String> {
         let or = if one_row { "; or mend the file of rejected rows and send that" } else { "" };
         words.push(format!(
             "{rejected} rows could not be used: see below. Mend them in the source system, and they come with the next file{or}."
+        ));
+    }
+    for (kind, (values, on)) in &survey.common_found {
+        words.push(format!(
+            "{values} {} stand on more people than can share them, {on} records in all. They say nothing of who somebody \
+             is, so records are not joined by them. Look for what is typed where nothing is known.",
+            kind.words()
         ));
     }
     if records.kept_stale > 0 {

@@ -2,10 +2,14 @@
 //!
 //! `<handle> <hash>` with ` stale` behind when the record's row was rejected last time and its last good version is kept.
 //!
+//! Before them stand lines `! <hash>`, one for each value that stands on more people of the feed's last whole extract than
+//! can share it ([`Common`]).
+//!
 //! Handles are keyed hashes, so a manifest does not show who is known. A hash of zeros is *unknown*: the record may or
 //! may not be as it was last sent, so it is sent again by the next extract that has it, and removed by the next full
 //! extract that has not.
 
+use fc_sources::Common;
 use std::fmt::Write;
 
 /// A record's handle as bytes: half the room of its text.
@@ -30,10 +34,16 @@ pub struct Entry {
     pub stale: bool,
 }
 
-/// Writes entries, which must be sorted.
+/// What stands before the hash of a common value.
+const COMMON: &str = "! ";
+
+/// Writes common values and entries, which must be sorted.
 #[must_use]
-pub fn write(entries: &[Entry]) -> Vec<u8> {
+pub fn write(common: &Common, entries: &[Entry]) -> Vec<u8> {
     let mut text = String::with_capacity(entries.len() * LINE);
+    for hash in common.hashes() {
+        let _ = writeln!(text, "{COMMON}{hash}");
+    }
     for entry in entries {
         push_hex(&mut text, entry.handle);
         text.push(' ');
@@ -43,12 +53,19 @@ pub fn write(entries: &[Entry]) -> Vec<u8> {
     text.into_bytes()
 }
 
-/// Reads a manifest. `None` when it is not one.
+/// Reads the common values of a manifest, which stand before all else. `None` when it is not one.
+#[must_use]
+pub fn read_common(bytes: &[u8]) -> Option<Common> {
+    let text = std::str::from_utf8(bytes).ok()?;
+    Common::of(text.lines().map_while(|line| line.strip_prefix(COMMON)))
+}
+
+/// Reads the entries of a manifest. `None` when it is not one.
 #[must_use]
 pub fn read(bytes: &[u8]) -> Option<Vec<Entry>> {
     let text = std::str::from_utf8(bytes).ok()?;
     let mut entries: Vec<Entry> = Vec::with_capacity(text.len() / LINE);
-    for line in text.lines() {
+    for line in text.lines().skip_while(|line| line.starts_with(COMMON)) {
         let mut words = line.split(' ');
         let (handle, hash) = (from_hex(words.next()?)?, from_hex(words.next()?)?);
         let stale = match words.next() {
@@ -125,18 +142,22 @@ mod tests {
     #[test]
     fn a_manifest_is_read_as_it_was_written() {
         let entries = vec![entry(1, 9), Entry { stale: true, ..entry(0xab, 8) }];
-        let text = write(&entries);
+        let text = write(&Common::default(), &entries);
         assert!(text.ends_with(b"abababababababababababababababab 08080808080808080808080808080808 stale\n"));
         assert_eq!(read(&text).unwrap(), entries);
         assert_eq!(read(b"").unwrap(), []);
+        let common = Common::of(["0123456789abcdef", "fedcba9876543210"].into_iter()).unwrap();
+        let text = write(&common, &entries);
+        assert_eq!((read(&text).unwrap(), read_common(&text).unwrap()), (entries, common));
+        assert!(read_common(b"! 12\n").is_none());
     }
 
     #[test]
     fn what_is_cut_short_or_out_of_order_is_not_taken_for_a_manifest() {
-        let text = write(&[entry(1, 9), entry(2, 9)]);
+        let text = write(&Common::default(), &[entry(1, 9), entry(2, 9)]);
         assert!(read(&text[..text.len() - 9]).is_none());
-        assert!(read(&write(&[entry(2, 9), entry(1, 9)])).is_none());
-        assert!(read(&write(&[entry(1, 9), entry(1, 9)])).is_none());
+        assert!(read(&write(&Common::default(), &[entry(2, 9), entry(1, 9)])).is_none());
+        assert!(read(&write(&Common::default(), &[entry(1, 9), entry(1, 9)])).is_none());
     }
 
     #[test]

@@ -15,8 +15,11 @@ use fc_linkage::{
     Band, Edge, Kin, Linked, Model, ModelFile, NeverMerged, Quality, Reliability, Step, Subject, explain,
     link_step_by_step,
 };
-use fc_model::{Content, Date, Details, FeedId, RecordId, SourceId};
-use fc_sources::{Definition, Definitions, Entry, Feed, Report, Row};
+use fc_model::{Content, Date, Details, FeedId, HandleKey, RecordId, SourceId};
+use fc_sources::{
+    Definition, Definitions, Entry, Feed, Report, Row,
+    common::{self, Counting},
+};
 use indicatif::ProgressBar;
 use rayon::prelude::*;
 use std::{
@@ -229,7 +232,7 @@ fn read_source(
     let mut said: Vec<Said<'_>> = Vec::new();
     let mut counts = String::new();
     for (feed, extract) in extracts {
-        let report = read_extract(feed, &extract.file, today, bar, &mut said)?;
+        let (report, found) = read_extract(feed, &extract.file, today, bar, &mut said)?;
         counts += &format!(
             "{}: {} rows, {} used, {} skipped, {} rejected\n",
             extract.feed,
@@ -238,6 +241,13 @@ fn read_source(
             report.skipped_rows(),
             report.rejected
         );
+        for (kind, (values, on)) in found {
+            counts += &format!(
+                "{}: {values} {} stand on more people than can share them, {on} records in all: no evidence\n",
+                extract.feed,
+                kind.words()
+            );
+        }
     }
     // In each feed of a record, the rows stay in the order of the file.
     said.sort_by(|(id, feed, _), (other, of, _)| (id, feed).cmp(&(other, of)));
@@ -273,11 +283,14 @@ fn read_extract<'a>(
     today: Date,
     bar: &ProgressBar,
     said: &mut Vec<Said<'a>>,
-) -> Result<Report, OperatorError> {
+) -> Result<(Report, common::Found), OperatorError> {
     let extract = |cause| OperatorError::Extract { path: file.to_owned(), cause };
     let input = bar.wrap_read(File::open(file).map_err(file_error(file))?);
     let mut reader = feed.reader(input, today).map_err(extract)?;
     let mut report = Report::new(&reader);
+    let (own, mut counting) = (said.len(), Counting::default());
+    // Nothing of it is kept, so any key will do.
+    let Ok(key) = HandleKey::new([1; 32]) else { unreachable!("32 bytes are enough for a key") };
     for row in reader.by_ref() {
         let row = row.map_err(extract)?;
         report.add(&row);
@@ -285,12 +298,19 @@ fn read_extract<'a>(
         for (id, entry) in entries {
             if let Entry::Present(Content::Person(mut details)) = entry {
                 forget_what_links_nobody(&mut details);
+                counting.add(&key, &id, &details);
                 said.push((id, &feed.feed, Content::Person(details)));
             }
         }
     }
+    let (common, found) = counting.found();
+    for (_, _, content) in said.iter_mut().skip(own) {
+        if let Content::Person(details) = content {
+            common.take_out(&key, details);
+        }
+    }
     report.finish(&reader);
-    Ok(report)
+    Ok((report, found))
 }
 
 /// Most of a record says nothing of who it is, and would only take memory.

@@ -21,7 +21,7 @@ use fc_ingest::manifest::{self, Entry, Handle, UNKNOWN};
 use fc_linkage::Model;
 use fc_matching::Matching;
 use fc_model::{Change, Content, PersonId, PersonView, RecordHandle};
-use fc_sources::{Definitions, FeedKind};
+use fc_sources::{Common, Definitions, FeedKind};
 use fc_store::loads::{self, FeedName, LoadId};
 use fc_store::people::{self, Located, Projection, Standing};
 use fc_store::records::{self, Record, Stored};
@@ -322,9 +322,22 @@ async fn accepted(
 }
 
 pub(crate) async fn manifest_of(store: &Store, key: Option<&str>) -> Result<Vec<Entry>, ReconcileError> {
-    let Some(key) = key else { return Ok(Vec::new()) };
+    Ok(whole_manifest_of(store, key).await?.entries)
+}
+
+/// An accepted manifest.
+#[derive(Default)]
+struct Manifest {
+    common: Common,
+    entries: Vec<Entry>,
+}
+
+async fn whole_manifest_of(store: &Store, key: Option<&str>) -> Result<Manifest, ReconcileError> {
+    let Some(key) = key else { return Ok(Manifest::default()) };
+    let bytes = store.manifests.get(key).await?;
     let unreadable = || StoreError::Corrupt { place: "manifests".into(), reason: "no manifest" };
-    Ok(manifest::read(&store.manifests.get(key).await?).ok_or_else(unreadable)?)
+    let common = manifest::read_common(&bytes).ok_or_else(unreadable)?;
+    Ok(Manifest { common, entries: manifest::read(&bytes).ok_or_else(unreadable)? })
 }
 
 /// Marks in the manifests that a record is there, or notes that none has it.
@@ -601,7 +614,7 @@ async fn doubt(store: &Store, definitions: &Definitions, found: &Findings) -> Re
         let Some(applied) = loads::feed(&store.loads, &name).await?.applied.filter(|_| !wrong.is_empty()) else {
             continue;
         };
-        let mut entries = manifest_of(store, applied.manifest.as_deref()).await?;
+        let Manifest { common, mut entries } = whole_manifest_of(store, applied.manifest.as_deref()).await?;
         for entry in entries.iter_mut().filter(|entry| wrong.contains(&entry.handle)) {
             entry.hash = UNKNOWN;
         }
@@ -610,7 +623,7 @@ async fn doubt(store: &Store, definitions: &Definitions, found: &Findings) -> Re
         entries.extend(new);
         entries.sort_unstable();
         let key = format!("{name}/{}.reconciled.{}", applied.load, Timestamp::now().as_millisecond());
-        store.manifests.put(&key, "text/plain", manifest::write(&entries)).await?;
+        store.manifests.put(&key, "text/plain", manifest::write(&common, &entries)).await?;
         let done = loads::doubt(&store.loads, &name, &applied.load, &key, Timestamp::now()).await?;
         // Whichever of the two is used by nobody now.
         let unused = if done { applied.manifest } else { Some(key) };

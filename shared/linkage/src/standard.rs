@@ -84,10 +84,10 @@ impl Standard {
         }
         // A child that has a name in one of its records is a newborn no more.
         standard.newborn &= standard.names.iter().all(|name| name.forenames.is_empty());
-        let birth = details.birth.filter(|birth| !birth.date.is_placeholder());
+        let birth = details.birth.filter(|birth| !birth.date.is_placeholder() && !details.birth_no_evidence);
         standard.birth = birth.map(|birth| birth.date);
         standard.expected = birth.is_some_and(|birth| birth.expected);
-        for home in details.addresses.iter().filter_map(Home::of) {
+        for home in details.addresses.iter().filter(|address| !address.no_evidence).filter_map(Home::of) {
             if !standard.homes.contains(&home) && standard.homes.len() < MOST {
                 standard.homes.push(home);
             }

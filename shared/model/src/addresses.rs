@@ -86,6 +86,10 @@ pub struct Address {
     /// Whether it must not be shown: a refuge, a foster home.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub confidential: bool,
+    /// Whether it stands on more people of the extract than can live there: an office, a prison. Shown, and no evidence of
+    /// who somebody is.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub no_evidence: bool,
 }
 
 redacted_debug!(Postcode, Address);

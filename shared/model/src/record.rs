@@ -133,6 +133,9 @@ pub struct Details {
     /// Date of birth, or expected date for an unborn child. Placeholders never get here.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub birth: Option<BirthDate>,
+    /// Whether the birth date stands on more people of the extract than chance brings: shown, and no evidence.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub birth_no_evidence: bool,
     /// Date of death.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub death: Option<Date>,
@@ -214,7 +217,9 @@ impl Details {
         append(&mut self.involvements, other.involvements);
         append(&mut self.allocated, other.allocated);
         append(&mut self.never_link, other.never_link);
-        self.birth = self.birth.or(other.birth);
+        if self.birth.is_none() {
+            (self.birth, self.birth_no_evidence) = (other.birth, other.birth_no_evidence);
+        }
         self.death = self.death.or(other.death);
         self.sex = self.sex.or(other.sex);
         self.nhs_number = self.nhs_number.take().or(other.nhs_number);

@@ -584,6 +584,7 @@ impl Cells<'_> {
             from: self.date(Field::AddressFrom),
             to: self.date(Field::AddressTo),
             confidential,
+            no_evidence: false,
         };
         let moved = current.from.or(as_of);
         if !current.is_empty() {

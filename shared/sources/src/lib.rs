@@ -2,7 +2,8 @@
 //!
 //! Adding a service is a TOML file, not code. Read in the order things happen: a [`Definition`] is read and every
 //! mistake in it told at once ([`Problem`]); its [`Feed`] opens an extract ([`Feed::reader`]), which finds out the
-//! encoding and delimiter, reads the header, and turns each row into records ([`Row`]); a [`Report`] counts what
+//! encoding and delimiter, reads the header, and turns each row into records ([`Row`]); what stands on more people than
+//! can share it is taken out ([`common`]); a [`Report`] counts what
 //! happened and how good the data is; [`Words`] says on the page what was checked and what "nothing" means.
 //!
 //! Only fields that are both mapped and agreed leave this crate. No I/O but [`Definitions::load_dir`] and [`Definitions::from_environment`].
@@ -36,8 +37,11 @@ mod convert;
 
 mod assemble;
 
+pub mod common;
+
 pub mod report;
 
+pub use common::Common;
 pub use council::{Council, Journey};
 pub use definition::{
     AgeAnswer, AgeUnknown, Ages, AsOf, Coverage, Current, Definition, Definitions, Duty, FactDefinition, Feed,
