@@ -208,6 +208,7 @@ impl Council {
             case_ids: Vec::new(),
             allocated: Vec::new(),
             protection: Protection::None,
+            records: Vec::new(),
             dated: Vec::new(),
             only_dated: false,
         };
