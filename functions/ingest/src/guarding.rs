@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 #[derive(Debug, Default)]
 pub(crate) struct Guarding {
     places: Vec<(RecordHandle, Stated)>,
+    places_taken_back: Vec<(RecordHandle, String)>,
     records: BTreeMap<RecordHandle, Said>,
 }
 
@@ -36,6 +37,10 @@ impl Guarding {
                 self.places.push((record.clone(), stated));
             }
         }
+        if details.not_confidential {
+            let ids = details.addresses.iter().flat_map(|address| guarded.stated_there(record, address));
+            self.places_taken_back.extend(ids.map(|id| (record.clone(), id)));
+        }
         let known = guarded.protection(record);
         if details.protection > Protection::None || (details.unprotected && known > Protection::None) {
             let said = self.records.entry(record.clone()).or_insert(Said { strictest: Protection::None, known });
@@ -46,12 +51,16 @@ impl Guarding {
     /// What protects somebody and is not guarded yet.
     pub(crate) fn protects(&self) -> Changes {
         let records = self.of_records(|said| said.strictest > said.known);
-        Changes { places: self.places.clone(), records, taken_back: Vec::new() }
+        Changes { places: self.places.clone(), records, ..Changes::default() }
     }
 
     /// What the file takes back in so many words: a blank takes nothing back.
     pub(crate) fn takes_back(&self) -> Changes {
-        Changes { taken_back: self.of_records(|said| said.strictest < said.known), ..Changes::default() }
+        Changes {
+            places_taken_back: self.places_taken_back.clone(),
+            taken_back: self.of_records(|said| said.strictest < said.known),
+            ..Changes::default()
+        }
     }
 
     fn of_records(&self, which: impl Fn(&Said) -> bool) -> Vec<(RecordHandle, Protection)> {

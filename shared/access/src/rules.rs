@@ -239,6 +239,12 @@ impl<'a> Rules<'a> {
         if is_child { Some(opened) } else { child }
     }
 
+    /// Whether the case is allocated to this user.
+    #[must_use]
+    pub fn is_allocated(&self, person: &Summary) -> bool {
+        self.user.staff_id.as_ref().is_some_and(|id| person.allocated.iter().any(|own| own.is(id)))
+    }
+
     /// Whether people at the same address are looked for at all.
     #[must_use]
     pub fn shows_housemates(&self) -> bool {
@@ -246,8 +252,7 @@ impl<'a> Rules<'a> {
     }
 
     fn is_own_child(&self, person: &Summary) -> bool {
-        let own = || self.user.staff_id.as_ref().is_some_and(|id| person.allocated.iter().any(|own| own.is(id)));
-        Age::of(person, self.today).is_child() && (!self.council.own_caseload_only || own())
+        Age::of(person, self.today).is_child() && (!self.council.own_caseload_only || self.is_allocated(person))
     }
 }
 

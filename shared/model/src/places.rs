@@ -466,8 +466,10 @@ impl Place {
         if !self.streets.is_empty() && !other.streets.is_empty() {
             return any_alike(&self.streets, &other.streets);
         }
-        let all = |place: &Self| place.streets.iter().chain(&place.houses).cloned().collect::<Vec<_>>();
-        any_alike(&all(self), &all(other))
+        // Kelby is not every house in Kelby Road: a name is a street's only where the number is the same.
+        any_alike(&self.houses, &other.houses)
+            || (self.numbers_agree(other)
+                && (any_alike(&self.houses, &other.streets) || any_alike(&self.streets, &other.houses)))
     }
 
     /// Whether each names a town that the other says nothing of.
@@ -658,9 +660,10 @@ impl Piece {
             if let Some(place) = NUMBERS.iter().position(|word| *word == token) {
                 piece.numbers.push((Of::Word, (place + 1).to_string()));
             }
-            if token.bytes().any(|b| b.is_ascii_digit()) {
+            if token.bytes().any(|b| b.is_ascii_digit()) && !is_word_with_a_slip(&token) {
                 continue;
             }
+            let token = plain_word(&token);
             let ends_name = is_building(&token)
                 && !piece.words.is_empty()
                 && tokens.peek().is_some_and(|next| street_kind(next).is_none());
@@ -683,6 +686,32 @@ fn numbered_street(words: &[String]) -> Option<(usize, usize)> {
     let first = words.iter().enumerate().skip(1).find(|(_, word)| street_kind(word).is_some())?.0;
     let more = words[first + 1..].iter().take_while(|word| street_kind(word).is_some()).count();
     Some((0, first + more))
+}
+
+/// Cr0wn: a word in which a digit stands for a letter.
+fn is_word_with_a_slip(word: &str) -> bool {
+    word.starts_with(|sign: char| sign.is_alphabetic()) && word.chars().filter(|sign| sign.is_alphabetic()).count() >= 3
+}
+
+/// A word as all addresses have it.
+fn plain_word(word: &str) -> String {
+    match word {
+        "saint" => "st".to_owned(),
+        "upr" => "upper".to_owned(),
+        "lwr" | "lr" => "lower".to_owned(),
+        "nth" => "north".to_owned(),
+        "sth" => "south".to_owned(),
+        word => word
+            .chars()
+            .map(|sign| match sign {
+                '0' => 'o',
+                '1' => 'i',
+                '3' => 'e',
+                '5' => 's',
+                sign => sign,
+            })
+            .collect(),
+    }
 }
 
 fn street_kind(word: &str) -> Option<&'static str> {

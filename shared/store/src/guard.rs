@@ -30,7 +30,7 @@ const REVIEW_AFTER_YEARS: i64 = 1;
 /// How often a shard is tried again when somebody else wrote first.
 const TRIES: u32 = 16;
 
-/// What the first fact about somebody is about.
+/// When something was said of a record, and when it was taken back.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Fact {
     /// When ingest read it.
@@ -134,6 +134,8 @@ pub struct Changes {
     pub places: Vec<(RecordHandle, Stated)>,
     /// How far records are protected.
     pub records: Vec<(RecordHandle, Protection)>,
+    /// Places that the record which stated them takes back in so many words.
+    pub places_taken_back: Vec<(RecordHandle, String)>,
     /// Records whose protection their source takes back, or makes less strict, in so many words.
     pub taken_back: Vec<(RecordHandle, Protection)>,
 }
@@ -142,7 +144,10 @@ impl Changes {
     /// Whether there is nothing to write.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.places.is_empty() && self.records.is_empty() && self.taken_back.is_empty()
+        self.places.is_empty()
+            && self.records.is_empty()
+            && self.places_taken_back.is_empty()
+            && self.taken_back.is_empty()
     }
 }
 
@@ -252,6 +257,15 @@ impl Guarded {
         kept.is_some_and(|kept| kept.by.contains(record) && stated.phones.is_subset(&kept.phones))
     }
 
+    /// The ids of places that a record states and that may be at this address.
+    #[must_use]
+    pub fn stated_there(&self, record: &RecordHandle, address: &Address) -> Vec<String> {
+        let (Some(key), Some(stated)) = (&self.key, self.stated.get(record)) else { return Vec::new() };
+        let place = Place::keyed(address, key);
+        let there = |at: &&(char, String)| self.kept(at).is_some_and(|kept| kept.place.may_be(&place));
+        stated.iter().filter(there).map(|(_, id)| id.clone()).collect()
+    }
+
     /// Whether every shard stands in the version: not so where a worker died between the two.
     fn is_finished(&self) -> bool {
         self.shards.iter().all(|(name, (rev, _))| self.version.shards.get(name) == Some(rev))
@@ -308,7 +322,7 @@ impl GuardTable {
         let is_new = |(name, rev): &(&char, &u64)| before.shards.get(name).is_none_or(|(known, _)| known < rev);
         let changed: Vec<char> = version.shards.iter().filter(is_new).map(|(name, _)| *name).collect();
         let mut shards = before.shards.clone();
-        for (name, rev, shard) in self.shards(&changed).await? {
+        for (name, rev, shard) in read_shards(&self.table, &changed).await? {
             shards.insert(name, (rev, Arc::new(shard)));
         }
         let now = Arc::new(Guarded::of(&self.key, version, shards));
@@ -326,23 +340,9 @@ impl GuardTable {
             Some(item) => item.read()?,
             None => Version::default(),
         };
-        let shards = self.shards(&SHARDS.chars().collect::<Vec<_>>()).await?;
+        let shards = read_shards(&self.table, &SHARDS.chars().collect::<Vec<_>>()).await?;
         let shards = shards.into_iter().map(|(name, rev, shard)| (name, (rev, Arc::new(shard)))).collect();
         Ok(Arc::new(Guarded::of(&self.key, version, shards)))
-    }
-
-    async fn shards(&self, names: &[char]) -> Result<Vec<(char, u64, Shard)>, StoreError> {
-        if names.is_empty() {
-            return Ok(Vec::new());
-        }
-        let keys: Vec<Key> = names.iter().map(|name| shard_key(*name)).collect();
-        let items = self.table.batch_get(&keys, true).await?;
-        let named = |item: &Item| names.iter().copied().find(|name| shard_key(*name) == item.key);
-        items
-            .iter()
-            .filter_map(|item| Some((named(item)?, item)))
-            .map(|(name, item)| Ok((name, item.rev, item.read()?)))
-            .collect()
     }
 
     /// Writes what is new: facts, then their shards, then the version. Finishes what a worker left that died on the way,
@@ -360,7 +360,7 @@ impl GuardTable {
         let mut wrote = facts.len();
         let mut revs: BTreeMap<char, u64> = known.shards.iter().map(|(name, (rev, _))| (*name, *rev)).collect();
         for (shard, changes) in by_shard(changes) {
-            let (rev, is_written) = self.write_shard(shard, &changes, now).await?;
+            let (rev, is_written) = write_shard(&self.table, shard, &changes, now).await?;
             revs.insert(shard, rev);
             wrote += usize::from(is_written);
         }
@@ -377,26 +377,40 @@ impl GuardTable {
             .await?;
         Ok(wrote + 1)
     }
+}
 
-    async fn write_shard(&self, name: char, changes: &Changes, now: Timestamp) -> Result<(u64, bool), StoreError> {
-        let key = shard_key(name);
-        for _ in 0..TRIES {
-            let found = self.table.get(&key, true).await?;
-            let before: Shard = found.as_ref().map(Item::read).transpose()?.unwrap_or_default();
-            let mut after = before.clone();
-            after.change(changes, now);
-            let (rev, guard) = found.map_or((1, Condition::Absent), |item| (item.rev + 1, Condition::Is(item.rev)));
-            if after == before {
-                return Ok((rev - 1, false));
-            }
-            match self.table.put(&Item::json(key.clone(), rev, &after)?, guard).await {
-                Ok(()) => return Ok((rev, true)),
-                Err(StoreError::Conflict) => {}
-                Err(error) => return Err(error),
-            }
-        }
-        Err(StoreError::Conflict)
+async fn read_shards(table: &Table, names: &[char]) -> Result<Vec<(char, u64, Shard)>, StoreError> {
+    if names.is_empty() {
+        return Ok(Vec::new());
     }
+    let keys: Vec<Key> = names.iter().map(|name| shard_key(*name)).collect();
+    let items = table.batch_get(&keys, true).await?;
+    let named = |item: &Item| names.iter().copied().find(|name| shard_key(*name) == item.key);
+    items
+        .iter()
+        .filter_map(|item| Some((named(item)?, item)))
+        .map(|(name, item)| Ok((name, item.rev, item.read()?)))
+        .collect()
+}
+
+async fn write_shard(table: &Table, name: char, changes: &Changes, now: Timestamp) -> Result<(u64, bool), StoreError> {
+    let key = shard_key(name);
+    for _ in 0..TRIES {
+        let found = table.get(&key, true).await?;
+        let before: Shard = found.as_ref().map(Item::read).transpose()?.unwrap_or_default();
+        let mut after = before.clone();
+        after.change(changes, now);
+        let (rev, guard) = found.map_or((1, Condition::Absent), |item| (item.rev + 1, Condition::Is(item.rev)));
+        if after == before {
+            return Ok((rev - 1, false));
+        }
+        match table.put(&Item::json(key.clone(), rev, &after)?, guard).await {
+            Ok(()) => return Ok((rev, true)),
+            Err(StoreError::Conflict) => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Err(StoreError::Conflict)
 }
 
 impl Shard {
@@ -418,6 +432,13 @@ impl Shard {
             // Of several the earliest: what was current then is withheld.
             kept.from = kept.from.zip(stated.from).map(|(one, other)| one.min(other));
         }
+        for (handle, place) in &changes.places_taken_back {
+            if let Some(kept) = self.places.get_mut(place) {
+                kept.by.remove(handle);
+            }
+        }
+        // A place lasts as long as one record states it.
+        self.places.retain(|_, kept| !kept.by.is_empty());
         for (handle, protection) in &changes.records {
             let kept = self.records.entry(handle.clone()).or_default();
             *kept = (*kept).max(*protection);
@@ -444,6 +465,10 @@ fn facts(changes: &Changes, now: Timestamp) -> Result<Vec<Item>, StoreError> {
         let fact = Fact { at: now, protection: None, taken_back: None };
         facts.insert(key(handle, format!("PLACE#{}", stated.id)), fact);
     }
+    for (handle, place) in &changes.places_taken_back {
+        let fact = Fact { at: now, protection: None, taken_back: Some(now) };
+        facts.insert(key(handle, format!("PLACE#{place}")), fact);
+    }
     for (handle, protection) in &changes.records {
         let fact = Fact { at: now, protection: Some(*protection), taken_back: None };
         facts.insert(key(handle, "RECORD".into()), fact);
@@ -460,6 +485,11 @@ fn by_shard(changes: &Changes) -> BTreeMap<char, Changes> {
     for (handle, stated) in &changes.places {
         if let Some(shard) = shard_of(&stated.id) {
             shards.entry(shard).or_default().places.push((handle.clone(), stated.clone()));
+        }
+    }
+    for (handle, place) in &changes.places_taken_back {
+        if let Some(shard) = shard_of(place) {
+            shards.entry(shard).or_default().places_taken_back.push((handle.clone(), place.clone()));
         }
     }
     for (handle, protection) in &changes.records {
