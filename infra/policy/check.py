@@ -18,7 +18,7 @@ import yaml
 ROOT = Path(__file__).resolve().parents[2]
 STORE = ROOT / "shared/store/src"
 # Each module of the store works on one table.
-TABLES = {"loads": "Loads", "records": "Records", "people": "People", "people_reads": "People", "audit": "Audit", "sessions": "Sessions"}
+TABLES = {"loads": "Loads", "records": "Records", "people": "People", "people_reads": "People", "audit": "Audit", "sessions": "Sessions", "guard": "Guard"}
 BUCKETS = {"extracts": "Extracts", "staging": "Staging", "manifests": "Manifests", "reports": "Reports"}
 # Crates of ours that functions are made of, besides their own.
 LIBRARIES = {"fc-access": "shared/access", "fc-http": "shared/http", "fc-search": "functions/search", "fc-family": "functions/family"}
@@ -147,6 +147,7 @@ def called_by(function, operations):
                     named = re.search(rf"\b{module}::{name}\b", rest)
                     imported = name in bare and re.search(rf"(?<![.\w:]){name}(?:::<[^>]*>)?\(", rest)
                     method = module == "sessions" and re.search(rf"(?:\bsessions|Sessions::of\([^)]*\))\.{name}(?:::<[^>]*>)?\(", rest)
+                    method = method or (module == "guard" and re.search(rf"\bguard\.{name}\(", rest))
                     if named or imported or method:
                         found |= {(f"{TABLES[module]}Table", action) for action in actions}
         # A helper that is handed a bucket.

@@ -650,10 +650,10 @@ class Checks:
         get = lambda table: lambda db, s3: db.get_item(TableName=outputs[table], Key=key)
         put = lambda table: lambda db, s3: db.put_item(TableName=outputs[table], Item=item)
         cases = {
-            "Ingest": ([get("LoadsTable"), lambda db, s3: s3.put_object(Bucket=outputs["ReportsBucket"], Key="test/a", Body=b"")], [get("PeopleTable"), get("RecordsTable"), lambda db, s3: s3.delete_object(Bucket=outputs["ExtractsBucket"], Key="a")]),
-            "Matching": ([get("RecordsTable"), lambda db, s3: db.batch_get_item(RequestItems={outputs["PeopleTable"]: {"Keys": [key]}})], [get("AuditTable"), lambda db, s3: s3.get_object(Bucket=outputs["ExtractsBucket"], Key="a"), lambda db, s3: db.scan(TableName=outputs["RecordsTable"])]),
-            "Search": ([lambda db, s3: db.query(TableName=outputs["PeopleTable"], KeyConditionExpression="pk = :pk", ExpressionAttributeValues={":pk": {"S": "nobody"}})], [get("RecordsTable"), put("PeopleTable"), lambda db, s3: db.scan(TableName=outputs["PeopleTable"])]),
-            "Family": ([get("PeopleTable")], [get("RecordsTable"), get("SessionsTable"), lambda db, s3: db.delete_item(TableName=outputs["AuditTable"], Key=key)]),
+            "Ingest": ([get("LoadsTable"), get("GuardTable"), put("GuardTable"), lambda db, s3: s3.put_object(Bucket=outputs["ReportsBucket"], Key="test/a", Body=b"")], [get("PeopleTable"), get("RecordsTable"), lambda db, s3: s3.delete_object(Bucket=outputs["ExtractsBucket"], Key="a")]),
+            "Matching": ([get("RecordsTable"), lambda db, s3: db.batch_get_item(RequestItems={outputs["PeopleTable"]: {"Keys": [key]}})], [get("AuditTable"), get("GuardTable"), lambda db, s3: s3.get_object(Bucket=outputs["ExtractsBucket"], Key="a"), lambda db, s3: db.scan(TableName=outputs["RecordsTable"])]),
+            "Search": ([get("GuardTable"), lambda db, s3: db.query(TableName=outputs["PeopleTable"], KeyConditionExpression="pk = :pk", ExpressionAttributeValues={":pk": {"S": "nobody"}})], [get("RecordsTable"), put("PeopleTable"), put("GuardTable"), lambda db, s3: db.scan(TableName=outputs["PeopleTable"])]),
+            "Family": ([get("PeopleTable"), get("GuardTable")], [put("GuardTable"), get("RecordsTable"), get("SessionsTable"), lambda db, s3: db.delete_item(TableName=outputs["AuditTable"], Key=key)]),
             "Web": ([get("SessionsTable"), get("PeopleTable")], [get("RecordsTable"), put("PeopleTable"), lambda db, s3: db.update_item(TableName=outputs["AuditTable"], Key=key)]),
             "AuditArchive": ([lambda db, s3: s3.put_object(Bucket=outputs["ArchiveBucket"], Key="test/a", Body=b"")], [get("AuditTable"), lambda db, s3: s3.delete_object(Bucket=outputs["ArchiveBucket"], Key="test/a")]),
         }

@@ -30,6 +30,8 @@ pub struct PersonPage {
     pub addresses: Vec<AddressShown>,
     /// The newest phone number.
     pub phone: Option<ContactPoint>,
+    /// Why none is shown though one is recorded; empty otherwise.
+    pub phone_words: String,
     /// The newest e-mail address.
     pub email: Option<ContactPoint>,
     /// A flag for every source of every service, in the order of the definitions.
@@ -257,6 +259,8 @@ pub struct ServicePart {
     pub period_words: String,
     /// What it covers and what not, as its definition says.
     pub coverage_words: String,
+    /// Why it is not said which school it is, and whom to ring about it; empty where all is shown.
+    pub withheld_words: String,
     /// Involvements, the current and newest first. Empty unless the flag says found.
     pub involvements: Vec<InvolvementShown>,
 }

@@ -5,7 +5,7 @@ use crate::{
     page::{self, AddressShown, ContactPoint, Joined, JoinedRecord, OtherName, PersonPage},
     read::Opened,
 };
-use fc_access::{PROTECTED, Sight, ask_words};
+use fc_access::{PROTECTED, Sight, confidential_words};
 use fc_model::{
     NameKind, Sex,
     person::{Sourced, ViewRecord},
@@ -17,6 +17,9 @@ const ALMOST_CERTAIN: f64 = 0.999;
 /// From this probability on, one link in a hundred is wrong; below it, people are asked to check.
 const VERY_LIKELY: f64 = 0.99;
 
+/// Shown in place of a number that stands with a confidential address.
+const CONFIDENTIAL_PHONE: &str = "Not shown, because the address is confidential";
+
 /// The page of a person who was opened, with who is beside them.
 pub(crate) fn page(family: &Family, opened: &Opened<'_>, beside: page::Family) -> PersonPage {
     let mut page = PersonPage {
@@ -25,6 +28,7 @@ pub(crate) fn page(family: &Family, opened: &Opened<'_>, beside: page::Family) -
         other_names: Vec::new(),
         addresses: Vec::new(),
         phone: None,
+        phone_words: String::new(),
         email: None,
         services: flags::all(family, opened),
         family: beside,
@@ -45,7 +49,13 @@ pub(crate) fn page(family: &Family, opened: &Opened<'_>, beside: page::Family) -
     });
     page.other_names = other_names(family, opened);
     page.addresses = addresses(family, opened);
-    page.phone = newest(family, opened, &view.phones).map(|said| ContactPoint {
+    // The household's number leads to the household.
+    let (kept, phones): (Vec<_>, Vec<_>) = (view.phones.iter().cloned())
+        .partition(|said| opened.is_kept_safe() || opened.guarded.is_confidential_phone(&said.value));
+    if phones.is_empty() && opened.said(family, &kept).next().is_some() {
+        page.phone_words = CONFIDENTIAL_PHONE.to_owned();
+    }
+    page.phone = newest(family, opened, &phones).map(|said| ContactPoint {
         value: said.value.as_str().to_owned(),
         words: said.value.display(),
         source: flags::source_named(family, &said.source),
@@ -98,11 +108,7 @@ fn addresses(family: &Family, opened: &Opened<'_>) -> Vec<AddressShown> {
             let confidential = opened.is_confidential(&said.value);
             let line = said.value.display();
             AddressShown {
-                words: if confidential {
-                    format!("Confidential address: not shown. {}", ask_words(&family.definitions))
-                } else {
-                    line.clone()
-                },
+                words: if confidential { confidential_words(&family.definitions) } else { line.clone() },
                 address: (!confidential).then_some(line),
                 confidential,
                 from: said.value.from,

@@ -4,18 +4,21 @@ use crate::{
     Family, auditor,
     flags::{self, Freshly},
 };
-use fc_access::{Age, Attempt, Caller, Opening, PersonLine, Refusal, Rules, Sight, ask_words, today};
-use fc_model::{Address, Date, Days, PersonId, PersonView, SourceId, Summary, person::Sourced};
+use fc_access::{
+    Age, Attempt, Caller, Opening, PersonLine, Refusal, Rules, Sight, ask_words, confidential_words, today,
+};
+use fc_model::{Address, Date, Days, PersonId, PersonView, RecordHandle, SourceId, Summary, person::Sourced};
 use fc_sources::{AgeAnswer, AgeUnknown, Definition, FeedKind};
 use fc_store::{
     StoreError,
     audit::Act,
+    guard::Guarded,
     loads::{self, FeedHealth},
     people::{self, Standing},
     people_reads,
 };
 use jiff::Timestamp;
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 /// Reads of one person: of the id that was asked for, and of those it was merged into one after the other.
 const MOST_READS: usize = 5;
@@ -30,6 +33,8 @@ pub(crate) struct Opened<'a> {
     pub(crate) age: Age,
     /// The child through whom the user came, when it is another person and one the user may see.
     pub(crate) child: Option<PersonView>,
+    /// What is guarded: asked before anything is shown of anybody.
+    pub(crate) guarded: Arc<Guarded>,
     /// How fresh each source is.
     pub(crate) sources: BTreeMap<SourceId, Freshly>,
 }
@@ -55,23 +60,26 @@ pub(crate) async fn person<'a>(
     };
     opening.check(council)?;
     let through = opening.child.as_ref().filter(|child| *child != id);
-    let (attempt, (view, child), sources) = tokio::join!(
+    let (attempt, (view, child), sources, guarded) = tokio::join!(
         auditor.attempt(caller, act),
         async {
             let today = rules.today;
             tokio::join!(followed(family, id, today), followed_if_any(family, through, today))
         },
         freshness(family, now),
+        family.store.guard.current(),
     );
-    let (attempt, view, child, sources) = (attempt?, view?, child?, sources?);
+    let (attempt, view, child, sources, guarded) = (attempt?, view?, child?, sources?, guarded?);
     let reads = view.reads + child.reads;
     // A child that the user may not know of is no reason to open anybody, and the answer does not tell which it is.
-    let child = child.view.filter(|child| rules.found(&child.summary) != Sight::Nothing);
+    let child =
+        child.view.map(|child| under(&guarded, child)).filter(|child| rules.found(&child.summary) != Sight::Nothing);
     let opened = view.view.filter(|_| through.is_none() || child.is_some()).and_then(|view| {
+        let view = under(&guarded, view);
         let sight = rules.opened(&view, child.as_ref());
         let line = line(family, &view, child.as_ref(), sight, &rules)?;
         let age = Age::of(&view.summary, rules.today);
-        Some(Opened { line, view, sight, rules, age, child, sources })
+        Some(Opened { line, view, sight, rules, age, child, guarded, sources })
     });
     if opened.is_none() {
         // Whether there was nobody, or somebody who must not be known of under this id or an earlier one, is not told by
@@ -137,6 +145,17 @@ async fn freshness(family: &Family, now: Timestamp) -> Result<BTreeMap<SourceId,
     Ok(sources)
 }
 
+/// A view under what is guarded: of its records, and of the places it names.
+fn under(guarded: &Guarded, mut view: PersonView) -> PersonView {
+    let records: Vec<RecordHandle> = view.records.iter().map(|record| record.handle.clone()).collect();
+    for address in view.addresses.iter_mut().map(|said| &mut said.value) {
+        address.confidential = address.confidential || guarded.is_withheld(address, &records);
+    }
+    view.summary.records = records;
+    guarded.apply(&mut view.summary);
+    view
+}
+
 /// The head of the page; `None` for somebody who must not be known of.
 fn line(
     family: &Family,
@@ -149,7 +168,9 @@ fn line(
     if let Some(address) = &mut summary.address {
         address.confidential = is_confidential(view, child, address);
     }
-    PersonLine::of(&summary, sight, rules, &family.definitions.council.cms, &ask_words(&family.definitions))
+    let line =
+        PersonLine::of(&summary, sight, rules, &family.definitions.council.cms, &ask_words(&family.definitions))?;
+    Some(line.saying_of_confidential(&confidential_words(&family.definitions)))
 }
 
 /// Whether an address is one that any source marks confidential, for the person or for the child through whom they were
@@ -196,6 +217,13 @@ impl Opened<'_> {
     /// Whether an address is confidential, whoever lives there.
     pub(crate) fn is_confidential(&self, address: &Address) -> bool {
         is_confidential(&self.view, self.child.as_ref(), address)
+    }
+
+    /// Whether the person lives at a confidential address now.
+    pub(crate) fn is_kept_safe(&self) -> bool {
+        let summary = self.view.summary.address.iter();
+        let all = self.view.addresses.iter().map(|said| &said.value).chain(summary);
+        all.filter(|address| address.to.is_none()).any(|address| self.is_confidential(address))
     }
 
     /// The day something was true: as its source says, otherwise the day of the source's last update, which says it still.

@@ -5,7 +5,7 @@ use crate::{
     page::{self, Relative},
     read::Opened,
 };
-use fc_access::{PersonLine, Refusal, Sight, ask_words};
+use fc_access::{PersonLine, Refusal, Sight, ask_words, confidential_words};
 use fc_model::{PersonId, RecordHandle, Summary, person::Household};
 use fc_store::{
     StoreError,
@@ -43,7 +43,17 @@ pub(crate) async fn of(family: &Family, opened: &Opened<'_>) -> Result<page::Fam
         people_reads::located(people, &handles, opened.rules.today),
         occupants(family, &asked, opened.rules.today)
     );
-    let (located, occupants) = (located?, occupants?);
+    let (mut located, mut occupants) = (located?, occupants?);
+    for (record, found) in &mut located {
+        if !found.summary.records.contains(record) {
+            found.summary.records.push(record.clone());
+        }
+        opened.guarded.apply(&mut found.summary);
+    }
+    for occupant in occupants.iter_mut().flat_map(|occupants| &mut occupants.here) {
+        opened.guarded.apply(&mut occupant.summary);
+    }
+    let confidential = confidential_words(&family.definitions);
 
     let line = |summary: &Summary, sight: Sight| {
         // Where somebody is kept safe is not told by where their carer or their mother lives.
@@ -51,7 +61,8 @@ pub(crate) async fn of(family: &Family, opened: &Opened<'_>) -> Result<page::Fam
         if let Some(address) = &mut summary.address {
             address.confidential = opened.is_confidential(address);
         }
-        PersonLine::of(&summary, sight, &opened.rules, &family.definitions.council.cms, &ask_words(&family.definitions))
+        let (cms, ask) = (&family.definitions.council.cms, ask_words(&family.definitions));
+        Some(PersonLine::of(&summary, sight, &opened.rules, cms, &ask)?.saying_of_confidential(&confidential))
     };
     let mut stated: Vec<Relative> = Vec::new();
     for said in opened.said(family, &opened.view.relationships) {
@@ -90,6 +101,8 @@ pub(crate) async fn of(family: &Family, opened: &Opened<'_>) -> Result<page::Fam
             (true, true, true) => MANY.to_owned(),
             (true, true, false) => format!("{SAME_ADDRESS} {MANY}"),
             (true, false, false) => SAME_ADDRESS.to_owned(),
+            // Nothing is said of who else is at a confidential address, not even that there is nobody.
+            (true, false, true) if opened.is_kept_safe() => confidential.clone(),
             (true, false, true) => NOBODY_ELSE.to_owned(),
         },
         same_address,

@@ -32,7 +32,7 @@ pub(crate) async fn page(family: &Family, opened: &Opened<'_>, service: &Service
         person: opened.line.clone(),
         service: service.to_string(),
         title,
-        parts: definitions.into_iter().map(|definition| part(opened, definition, &staff)).collect(),
+        parts: definitions.into_iter().map(|definition| part(family, opened, definition, &staff)).collect(),
         protected_words: PROTECTED.to_owned(),
     })
 }
@@ -70,9 +70,17 @@ fn worker(opened: &Opened<'_>, definition: &Definition, said: &Sourced<Involveme
     contact.staff_id.as_ref().or_else(allocated).cloned()
 }
 
-fn part(opened: &Opened<'_>, definition: &Definition, staff: &BTreeMap<StaffId, Staff>) -> ServicePart {
+fn part(
+    family: &Family,
+    opened: &Opened<'_>,
+    definition: &Definition,
+    staff: &BTreeMap<StaffId, Staff>,
+) -> ServicePart {
     let flag = flags::one(definition, opened);
-    let involvements: Vec<InvolvementShown> = involvements(opened, definition)
+    // The school tells where a child is at 3 pm: product research wants it shown to the allocated worker alone.
+    let tells_too_much =
+        definition.tells_place && opened.is_kept_safe() && !opened.rules.is_allocated(&opened.view.summary);
+    let mut involvements: Vec<InvolvementShown> = involvements(opened, definition)
         .into_iter()
         .map(|said| InvolvementShown {
             organisation: said.value.organisation.clone(),
@@ -90,13 +98,58 @@ fn part(opened: &Opened<'_>, definition: &Definition, staff: &BTreeMap<StaffId, 
             as_of: opened.as_of(said),
         })
         .collect();
+    let mut withheld_words = String::new();
+    if tells_too_much && !involvements.is_empty() {
+        let instead = Instead::of(family);
+        withheld_words = instead.words(&definition.service_title);
+        involvements.iter_mut().for_each(|involvement| instead.stand_in(involvement));
+    }
     ServicePart {
+        withheld_words,
         organisation: definition.organisation.clone(),
         area: definition.area.clone(),
         period_words: flag.last_updated.map(|day| definition.says_period(day)).unwrap_or_default(),
         coverage_words: definition.says_coverage().unwrap_or_default(),
         involvements,
         flag,
+    }
+}
+
+/// Who is rung about somebody whose school is not said.
+struct Instead {
+    name: String,
+    phone: String,
+}
+
+impl Instead {
+    /// The virtual school, where the council names one; otherwise the case management system's duty team.
+    fn of(family: &Family) -> Self {
+        let virtual_school = family.definitions.council.virtual_school.as_ref();
+        let school = virtual_school.map(|school| (school.name.clone(), school.phone.clone()));
+        let duty = || {
+            let cms = family.definitions.enabled().find(|definition| definition.is_cms);
+            cms.map(|cms| (cms.duty.team.clone(), cms.duty.phone.clone())).unwrap_or_default()
+        };
+        let (name, phone) = school.unwrap_or_else(duty);
+        Self { name, phone }
+    }
+
+    fn words(&self, service: &str) -> String {
+        let (name, phone) = (&self.name, &self.phone);
+        format!("The address is confidential, so the details of {service} are not shown. Ring {name} on {phone}.")
+    }
+
+    /// Takes its place in an involvement, of which nothing is left that tells where somebody is.
+    fn stand_in(&self, involvement: &mut InvolvementShown) {
+        involvement.organisation = None;
+        involvement.facts.clear();
+        involvement.contact = ContactShown {
+            team: Some(self.name.clone()).filter(|name| !name.is_empty()),
+            phone: Phone::parse(&self.phone).ok().map(|phone| phone.as_str().to_owned()),
+            phone_words: self.phone.clone(),
+            email_words: "Not shown".to_owned(),
+            ..ContactShown::default()
+        };
     }
 }
 

@@ -9,6 +9,7 @@
 //! the rows of records lie far apart, the file is read once more for the rest of them.
 
 use crate::{
+    guarding::Guarding,
     manifest::{Handle, Hash, from_hex},
     plan::{Gathering, Named, Said},
     report::Rejection,
@@ -18,7 +19,7 @@ use fc_sources::{
     Common, Definition, Entry, Feed, FeedKind, FileError, Mend, Mode, Report, Row,
     common::{self, Counting},
 };
-use fc_store::{StoreError, bucket::Object, people};
+use fc_store::{StoreError, bucket::Object, guard::Guarded, people};
 use sha2::{Digest, Sha256};
 use std::{
     collections::BTreeMap,
@@ -67,6 +68,8 @@ pub(crate) struct Survey {
     pub(crate) mend: Mend,
     /// Whether there are more records than a feed may have.
     pub(crate) too_many: bool,
+    /// What it protects beyond what is guarded already, and what it takes back.
+    pub(crate) guarding: Guarding,
     /// Latest as-of date in the rows that is not in the future.
     pub(crate) latest: Option<Date>,
     /// Why the file as a whole cannot be used.
@@ -139,14 +142,14 @@ pub(crate) fn hex(bytes: &[u8]) -> String {
 
 impl Extract<'_> {
     /// First reading: what the file says of whom, and how good it is.
-    pub(crate) fn survey(&self, mut file: Arriving) -> Survey {
+    pub(crate) fn survey(&self, mut file: Arriving, guarded: &Guarded) -> Survey {
         let mut survey = Survey::default();
-        survey.fault = self.survey_rows(&mut file, &mut survey).err();
+        survey.fault = self.survey_rows(&mut file, guarded, &mut survey).err();
         survey.content = file.content();
         survey
     }
 
-    fn survey_rows(&self, file: &mut Arriving, survey: &mut Survey) -> Result<(), FileError> {
+    fn survey_rows(&self, file: &mut Arriving, guarded: &Guarded, survey: &mut Survey) -> Result<(), FileError> {
         let mut reader = self.feed.reader(file, self.today)?;
         let report = survey.reading.insert(Report::new(&reader));
         survey.mend = Mend::new(&reader);
@@ -163,10 +166,12 @@ impl Extract<'_> {
             match row {
                 Row::Used { records, .. } => {
                     for (id, entry) in records {
-                        let said = said.of(self.handle(&id).1);
+                        let (record, handle) = self.handle(&id);
+                        let said = said.of(handle);
                         match entry {
                             Entry::Gone => said.deleted = true,
                             Entry::Present(mut content) => {
+                                survey.guarding.add(guarded, self.key, &record, &content);
                                 if let (Some(counting), Content::Person(details)) = (&mut counting, &content) {
                                     counting.add(self.key, &id, details);
                                 }

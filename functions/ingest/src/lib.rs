@@ -12,6 +12,8 @@ mod message;
 
 mod extract;
 
+mod guarding;
+
 pub mod manifest;
 
 mod plan;
@@ -31,6 +33,7 @@ use fc_sources::{AsOf, Common, Definition, Definitions, Feed as FeedDefinition, 
 use fc_store::{
     Queue, Store, StoreError,
     dead_letters::{self, Delivered},
+    guard::Guarded,
     loads::{
         self, Feed, FeedName, Load, LoadId, LoadState, Pending, Staged, ToIngest, ToMatching, Turn, Upload, Version,
         Whole,
@@ -441,16 +444,20 @@ impl Work<'_> {
             self.whole = Some(Whole { as_of: None, load: self.load.load.clone() });
         }
         let common = self.common().await?;
-        survey = match self.survey(&target, &common).await {
+        let guarded = self.ingest.store.guard.all().await?;
+        survey = match self.survey(&target, &common, guarded.clone()).await {
             Err(IngestError::Store(StoreError::Missing { .. })) => {
                 let words = "The file was gone when we came to read it. Send it again.";
                 return self.stop(Stop::Refused(words.to_owned()), &survey, None).await;
             }
             survey => survey?,
         };
+        // What protects somebody binds before anything is decided about the file: also where it will be held.
+        let protects = survey.guarding.protects();
+        self.ingest.store.guard.bind(&guarded, &protects, (self.ingest.now)()).await?;
         if survey.common != common {
             let found = survey.common.clone();
-            survey = self.survey(&target, &found).await?;
+            survey = self.survey(&target, &found, guarded).await?;
         }
         if !survey.reading.as_ref().is_none_or(|reading| Rows::of(reading).add_up()) {
             return Err(IngestError::RowsLost);
@@ -482,7 +489,22 @@ impl Work<'_> {
         if let Some(held) = self.gates(&target, &survey, &plan, &unread_before) {
             return self.stop(held, &survey, Some(&plan)).await;
         }
+        if !late {
+            self.take_back(&survey).await?;
+        }
         self.apply(target, survey, plan, base, as_of).await
+    }
+
+    /// What a source takes back in so many words counts once its file may be applied. It comes before the commit, so that
+    /// whoever repeats the load repeats this.
+    async fn take_back(&self, survey: &Survey) -> Result<(), IngestError> {
+        let taken_back = survey.guarding.takes_back();
+        if taken_back.is_empty() {
+            return Ok(());
+        }
+        let guarded = self.ingest.store.guard.all().await?;
+        self.ingest.store.guard.bind(&guarded, &taken_back, (self.ingest.now)()).await?;
+        Ok(())
     }
 
     /// Rejected rows go to their owner before anything else, whatever becomes of the load.
@@ -512,12 +534,17 @@ impl Work<'_> {
     }
 
     /// The first reading.
-    async fn survey(&self, target: &Target, common: &Common) -> Result<Survey, IngestError> {
+    async fn survey(
+        &self,
+        target: &Target,
+        common: &Common,
+        guarded: Arc<Guarded>,
+    ) -> Result<Survey, IngestError> {
         let (target, key, today) = (target.clone(), self.ingest.store.key.clone(), self.today());
         let (part_lines, common) = (self.ingest.part_lines, common.clone());
         self.read(move |file| {
             let (definition, feed) = (&target.definition, &target.feed);
-            Extract { definition, feed, key: &key, today, part_lines, common: &common }.survey(file)
+            Extract { definition, feed, key: &key, today, part_lines, common: &common }.survey(file, &guarded)
         })
         .await
     }

@@ -110,6 +110,7 @@ impl Maker<'_> {
             case_ids: distinct(speakers().filter_map(|part| part.details.case_id.clone())),
             allocated: distinct(parts.iter().flat_map(|part| part.details.allocated.clone())),
             protection: protection.max(cluster.protection(&person.records)),
+            records: parts.iter().map(|part| part.handle.clone()).collect::<BTreeSet<_>>().into_iter().collect(),
             dated: Vec::new(),
             only_dated: speaking.is_empty(),
         };

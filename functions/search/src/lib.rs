@@ -18,7 +18,8 @@ pub use results::{Found, Query, Results, Typed};
 pub use saved::{load, save};
 
 use fc_access::{
-    Auditor, Caller, Clock, Disclosed, PROTECTED, PersonLine, Refusal, Rules, Sight, ask_words, in_words, today,
+    Auditor, Caller, Clock, Disclosed, PROTECTED, PersonLine, Refusal, Rules, Sight, ask_words, confidential_words,
+    in_words, today,
 };
 use fc_model::{
     BirthDate, PartialDate, PersonId, Summary,
@@ -92,10 +93,13 @@ pub async fn find(search: &Search, caller: &Caller, query: &Query) -> Result<Dis
         Ok(rules) => rules,
         Err(refusal) => return Err(auditor.refused(caller, act, refusal).await),
     };
-    let (attempt, candidates) = tokio::join!(auditor.attempt(caller, act), candidates(search, &rules, query));
-    let (attempt, candidates) = (attempt?, candidates?);
+    let guard = &search.store.guard;
+    let (attempt, candidates, guarded) =
+        tokio::join!(auditor.attempt(caller, act), candidates(search, &rules, query), guard.current());
+    let (attempt, candidates, guarded) = (attempt?, candidates?, guarded?);
 
-    let summaries = people_reads::summaries(&search.store.people, &candidates.best, rules.today).await?;
+    let mut summaries = people_reads::summaries(&search.store.people, &candidates.best, rules.today).await?;
+    summaries.iter_mut().for_each(|summary| guarded.apply(summary));
     let mut results = show(search, &rules, query, &candidates, &summaries);
     if results.people.is_empty() {
         results.message = nobody_found(search, &rules, query).await?;
@@ -194,6 +198,7 @@ fn shared_out(lookups: Vec<Lookup>, entries: u32) -> Vec<(Lookup, u32)> {
 /// What may be shown of the summaries that were read, which are authoritative for every name, date and protection.
 fn show(search: &Search, rules: &Rules<'_>, query: &Query, candidates: &Candidates, summaries: &[Summary]) -> Results {
     let wanted = Wanted::of(query);
+    let confidential = confidential_words(&search.definitions);
     let (cms, ask) = (&search.definitions.council.cms, ask_words(&search.definitions));
     let mut matches: Vec<_> = summaries
         .iter()
@@ -215,7 +220,7 @@ fn show(search: &Search, rules: &Rules<'_>, query: &Query, candidates: &Candidat
         .take(SHOWN)
         .filter_map(|(matched, _, summary)| {
             let sight = rules.found(summary);
-            let person = PersonLine::of(summary, sight, rules, cms, &ask)?;
+            let person = PersonLine::of(summary, sight, rules, cms, &ask)?.saying_of_confidential(&confidential);
             Some(Found { person, matched_by: matched.by })
         })
         .collect();

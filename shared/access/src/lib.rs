@@ -14,7 +14,7 @@ pub mod audit;
 pub mod refusal;
 
 pub use audit::{Attempt, Auditor, Caller, Clock, Disclosed, RequestId};
-pub use line::{PROTECTED, PersonLine, ask_words, in_words, shown_name};
+pub use line::{PROTECTED, PersonLine, ask_words, confidential_words, in_words, shown_name};
 pub use refusal::Refusal;
 pub use rules::{Age, Opening, Rules, Sight, today};
 pub use user::{Role, RolesClaim, User};

@@ -21,6 +21,17 @@ pub fn ask_words(definitions: &Definitions) -> String {
     )
 }
 
+/// What to say where an address is confidential: where else to look, and whom to ring.
+#[must_use]
+pub fn confidential_words(definitions: &Definitions) -> String {
+    let cms = &definitions.council.cms;
+    let ring = definitions.enabled().find(|definition| definition.is_cms).map_or_else(
+        || "speak to your manager".to_owned(),
+        |definition| format!("ring {} on {}", definition.duty.team, definition.duty.phone),
+    );
+    format!("This address is confidential and not shown. Look in {cms} or {ring}.")
+}
+
 /// A person in one line.
 #[derive(Clone, PartialEq, Serialize, ToSchema)]
 pub struct PersonLine {
@@ -45,6 +56,8 @@ pub struct PersonLine {
     pub address: Option<String>,
     /// What to show for the address: itself, or why it is not there.
     pub address_words: String,
+    /// Whether the address is confidential.
+    pub confidential: bool,
     /// Case IDs in the case management system.
     pub case_ids: Vec<String>,
     /// What to show for the case ID: itself, or "Not found in Mosaic".
@@ -80,6 +93,7 @@ impl PersonLine {
                 died: None,
                 address: None,
                 address_words: String::new(),
+                confidential: false,
                 case_ids: Vec::new(),
                 case_words: String::new(),
                 withheld: true,
@@ -87,6 +101,15 @@ impl PersonLine {
             }),
             Sight::Open => Some(Self::open(summary, name, rules, cms)),
         }
+    }
+
+    /// The same line, with where else to look for an address that is confidential.
+    #[must_use]
+    pub fn saying_of_confidential(mut self, words: &str) -> Self {
+        if self.confidential {
+            words.clone_into(&mut self.address_words);
+        }
+        self
     }
 
     fn open(summary: &Summary, name: String, rules: &Rules<'_>, cms: &str) -> Self {
@@ -120,6 +143,7 @@ impl PersonLine {
             died: summary.death,
             address,
             address_words,
+            confidential,
             case_words: if case_ids.is_empty() { format!("Not found in {cms}") } else { case_ids.join(", ") },
             case_ids,
             withheld: false,
@@ -207,6 +231,7 @@ mod tests {
             case_ids: Vec::new(),
             allocated: Vec::new(),
             protection: Protection::None,
+            records: Vec::new(),
             dated: Vec::new(),
             only_dated: false,
         }

@@ -239,6 +239,12 @@ impl<'a> Rules<'a> {
         if is_child { Some(opened) } else { child }
     }
 
+    /// Whether the case is allocated to this user.
+    #[must_use]
+    pub fn is_allocated(&self, person: &Summary) -> bool {
+        self.user.staff_id.as_ref().is_some_and(|id| person.allocated.iter().any(|own| own.is(id)))
+    }
+
     /// Whether people at the same address are looked for at all.
     #[must_use]
     pub fn shows_housemates(&self) -> bool {
@@ -246,11 +252,10 @@ impl<'a> Rules<'a> {
     }
 
     fn is_own_child(&self, person: &Summary) -> bool {
-        let own = || self.user.staff_id.as_ref().is_some_and(|id| person.allocated.iter().any(|own| own.is(id)));
         match Age::of(person, self.today) {
             // Somebody whose age nobody knows may be an adult, but a worker's own case is theirs to find.
-            Age::Unknown => own(),
-            age => age.is_child() && (!self.council.own_caseload_only || own()),
+            Age::Unknown => self.is_allocated(person),
+            age => age.is_child() && (!self.council.own_caseload_only || self.is_allocated(person)),
         }
     }
 }
@@ -295,6 +300,7 @@ mod tests {
             case_ids: Vec::new(),
             allocated: Vec::new(),
             protection: Protection::None,
+            records: Vec::new(),
             dated: Vec::new(),
             only_dated: false,
         }

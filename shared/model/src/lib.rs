@@ -21,6 +21,8 @@ pub mod nicknames;
 
 pub mod addresses;
 
+pub mod places;
+
 pub mod contacts;
 
 pub mod record;
@@ -42,4 +44,5 @@ pub use identifiers::{
 pub use jiff::civil::Date;
 pub use names::{Name, NameKind};
 pub use person::{Dated, Days, Household, PersonView, Sourced, Summary, ViewRecord, ViewRelationship};
+pub use places::{Place, may_be_this_place};
 pub use record::{Contact, Details, Fact, Involvement, Protection, Relationship, Sex, Staff};

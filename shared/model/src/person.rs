@@ -136,6 +136,9 @@ pub struct Summary {
     pub allocated: Vec<StaffId>,
     /// The strictest protection of any record.
     pub protection: Protection,
+    /// The records that make up this person: what is guarded of one of them is of the person, before matching says so.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub records: Vec<RecordHandle>,
     /// What sources say of the person that may be told on some days only: those shown at some ages. Readers take
     /// [`Summary::on`] a day, in which this is either in its place or left out.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]

@@ -182,6 +182,10 @@ pub struct Details {
     /// this lifts what the source said before.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub unprotected: bool,
+    /// Whether its row says in so many words that the address is not confidential: only this takes back that it was. Known
+    /// while the row is read; never stored.
+    #[serde(skip)]
+    pub not_confidential: bool,
     /// Record ids of the same source that must never be linked with this one: the other identity of an adopted child.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub never_link: Vec<String>,

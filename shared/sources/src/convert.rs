@@ -368,6 +368,8 @@ impl Cells<'_> {
         details.emails =
             self.values(Field::Email).iter().filter_map(|text| self.parsed(Field::Email, text, Email::parse)).collect();
         details.addresses = self.addresses(details.as_of);
+        details.not_confidential =
+            self.text(Field::AddressConfidential).is_some_and(|text| yes_or_no(&text) == Some(false));
         (details.protection, details.unprotected) = self.protection();
         details.never_link = self.values(Field::NeverLink).iter().map(|id| without_decimals(id).into_owned()).collect();
         details.involvements.extend(self.involvement());
@@ -600,8 +602,8 @@ impl Cells<'_> {
                 self.problem(Field::PreviousAddresses, Reason::UndatedAddress);
                 continue;
             }
-            let earlier =
-                Address { lines: place.lines, postcode: place.postcode, from, to, confidential, ..Address::default() };
+            // The mark is of the present address: the home before stays.
+            let earlier = Address { lines: place.lines, postcode: place.postcode, from, to, ..Address::default() };
             if !earlier.is_empty()
                 && !out.iter().any(|known: &Address| known.lines == earlier.lines && known.postcode == earlier.postcode)
             {

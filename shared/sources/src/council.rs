@@ -15,6 +15,15 @@ pub enum Journey {
     ChildFirst,
 }
 
+/// Who is rung about the school of a child whose address is confidential.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct VirtualSchool {
+    /// What it is called.
+    pub name: String,
+    /// Its number.
+    pub phone: String,
+}
+
 /// The council and its choices.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Council {
@@ -34,6 +43,8 @@ pub struct Council {
     pub ask_purpose: bool,
     /// The council's guidance on consent, shown where a person is opened.
     pub consent_guidance: Option<String>,
+    /// Who is rung about the school of a child whose address is confidential.
+    pub virtual_school: Option<VirtualSchool>,
     /// A session ends so long after the last request.
     pub session_idle: Duration,
     /// A session ends so long after sign-in.
@@ -51,6 +62,7 @@ impl Default for Council {
             own_caseload_only: false,
             ask_purpose: false,
             consent_guidance: None,
+            virtual_school: None,
             session_idle: minutes(30),
             session_longest: minutes(600),
         }
@@ -102,6 +114,13 @@ impl Council {
             council.ask_purpose = opening.flag("ask_purpose", false);
             council.consent_guidance = opening.text("consent_guidance").filter(|text| !text.is_empty());
             opening.finish();
+        }
+        if let Some(school) = root.section("virtual_school") {
+            council.virtual_school = Some(VirtualSchool {
+                name: school.required_text("name", "Virtual School"),
+                phone: school.required_text("phone", "01632 960450"),
+            });
+            school.finish();
         }
         if let Some(sessions) = root.section("sessions") {
             let read = |key, into: &mut Duration| {

@@ -172,6 +172,8 @@ pub struct Definition {
     pub enabled: bool,
     /// Whether it is the case management system.
     pub is_cms: bool,
+    /// Whether what it says tells where somebody is: the school does, at 3 pm.
+    pub tells_place: bool,
     /// Whether it is a staff directory: no service of its own.
     pub is_staff: bool,
     /// Who is rung when nobody is named.
@@ -434,6 +436,7 @@ impl Definition {
         let organisation = root.required_text("organisation", "Fenchester City Council");
         let enabled = root.flag("enabled", true);
         let is_cms = root.flag("cms", false);
+        let tells_place = root.flag("tells_place", false);
         let area =
             if is_staff { root.text("area").unwrap_or_default() } else { root.required_text("area", "Fenchester") };
         let freshness_days = root.number("expect_every_days", 3660).unwrap_or(1);
@@ -493,6 +496,7 @@ impl Definition {
             organisation,
             enabled,
             is_cms,
+            tells_place,
             is_staff,
             duty,
             area,

@@ -21,6 +21,8 @@ pub mod loads;
 
 pub mod records;
 
+pub mod guard;
+
 pub mod people;
 
 pub mod people_reads;
@@ -54,6 +56,8 @@ pub struct Store {
     pub audit: Table,
     /// Sessions and search ids.
     pub sessions: Table,
+    /// Confidential places and protected records: read before anything is shown.
+    pub guard: guard::GuardTable,
     /// Where source systems drop files.
     pub extracts: Bucket,
     /// Staged parts and candidate manifests of loads under way.
@@ -78,6 +82,7 @@ impl Store {
             people: table(&names.people),
             audit: table(&names.audit),
             sessions: table(&names.sessions),
+            guard: guard::GuardTable::new(table(&names.guard), key.clone()),
             extracts: bucket(&names.extracts),
             staging: bucket(&names.staging),
             reports: bucket(&names.reports),
@@ -95,7 +100,7 @@ impl Store {
     }
 
     /// The tables, in the order of [`Names`].
-    pub fn tables(&self) -> [&Table; 5] {
-        [&self.loads, &self.records, &self.people, &self.audit, &self.sessions]
+    pub fn tables(&self) -> [&Table; 6] {
+        [&self.loads, &self.records, &self.people, &self.audit, &self.sessions, self.guard.table()]
     }
 }

@@ -14,7 +14,7 @@ use aws_sdk_dynamodb::{
 /// # Errors
 /// When the server refuses.
 pub async fn create_tables(clients: &Clients, names: &Names) -> Result<(), StoreError> {
-    for table in [&names.loads, &names.records, &names.people, &names.audit, &names.sessions] {
+    for table in [&names.loads, &names.records, &names.people, &names.audit, &names.sessions, &names.guard] {
         let attribute = |name: &str| {
             AttributeDefinition::builder().attribute_name(name).attribute_type(ScalarAttributeType::S).build()
         };

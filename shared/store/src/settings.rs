@@ -16,6 +16,8 @@ pub struct Names {
     pub audit: String,
     /// Sessions table.
     pub sessions: String,
+    /// Guard table.
+    pub guard: String,
     /// Extracts bucket.
     pub extracts: String,
     /// Staging bucket.
@@ -37,6 +39,7 @@ impl Names {
             people: name("people"),
             audit: name("audit"),
             sessions: name("sessions"),
+            guard: name("guard"),
             extracts: name("extracts"),
             staging: name("staging"),
             reports: name("reports"),
@@ -54,6 +57,7 @@ impl Names {
             people: name("TABLE_PEOPLE"),
             audit: name("TABLE_AUDIT"),
             sessions: name("TABLE_SESSIONS"),
+            guard: name("TABLE_GUARD"),
             extracts: name("BUCKET_EXTRACTS"),
             staging: name("BUCKET_STAGING"),
             reports: name("BUCKET_REPORTS"),

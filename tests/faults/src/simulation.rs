@@ -19,6 +19,7 @@ use fc_sources::Definitions;
 use fc_store::{
     Bucket, Deliver, Queue, Store, Table,
     bucket::Objects,
+    guard::GuardTable,
     loads::{self, FeedName, LoadState, ToIngest},
     queue::Sending,
     table::Items,
@@ -93,6 +94,7 @@ pub(crate) fn store(
         people: table("people"),
         audit: table("audit"),
         sessions: table("sessions"),
+        guard: GuardTable::new(table("guard"), key.clone()),
         extracts: bucket("extracts"),
         staging: bucket("staging"),
         reports: bucket("reports"),

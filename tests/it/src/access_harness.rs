@@ -208,6 +208,7 @@ impl Council {
             case_ids: Vec::new(),
             allocated: Vec::new(),
             protection: Protection::None,
+            records: Vec::new(),
             dated: Vec::new(),
             only_dated: false,
         };
@@ -307,12 +308,12 @@ impl Council {
     }
 
     /// Calls made and units used so far, of every table.
-    pub(crate) fn used(&self) -> [Reading; 5] {
+    pub(crate) fn used(&self) -> [Reading; 6] {
         self.store.tables().map(|table| table.meter().reading())
     }
 
     /// Calls made since `before`, table by table.
-    pub(crate) fn calls_since(&self, before: [Reading; 5]) -> Vec<u64> {
+    pub(crate) fn calls_since(&self, before: [Reading; 6]) -> Vec<u64> {
         self.used().into_iter().zip(before).map(|(now, then)| (now - then).calls).collect()
     }
 
@@ -322,7 +323,7 @@ impl Council {
     }
 
     /// Reads of everything since `before`, in read units.
-    pub(crate) fn units_since(&self, before: [Reading; 5]) -> f64 {
+    pub(crate) fn units_since(&self, before: [Reading; 6]) -> f64 {
         self.used().into_iter().zip(before).map(|(now, then)| (now - then).read_units).sum()
     }
 }

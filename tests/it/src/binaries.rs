@@ -63,7 +63,7 @@ impl Account {
             .with("AWS_ENDPOINT_URL_S3", &stack.s3)
             .with("AWS_ENDPOINT_URL_DYNAMODB", &stack.dynamodb)
             .with("LOG", "debug");
-        for table in ["loads", "records", "people", "audit", "sessions"] {
+        for table in ["loads", "records", "people", "audit", "sessions", "guard"] {
             function = function.with(&format!("TABLE_{}", table.to_uppercase()), table);
         }
         for bucket in ["extracts", "staging", "reports", "manifests"] {

@@ -878,6 +878,7 @@ async fn the_real_function_answers_every_sample_event() {
         .with("SOURCES_DIR", &root.join("infra/sources").to_string_lossy())
         .with("HANDLE_KEY", &"07".repeat(32))
         .with("TABLE_LOADS", "loads")
+        .with("TABLE_GUARD", "guard")
         .with("BUCKET_EXTRACTS", "extracts")
         .with("BUCKET_STAGING", "staging")
         .with("BUCKET_REPORTS", "reports")

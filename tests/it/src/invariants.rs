@@ -51,6 +51,9 @@ fn stripped(mut value: Value) -> Value {
             for random in ["id", "epoch", "handle", "related", "households", "explanation", "confidence"] {
                 fields.remove(random);
             }
+            if let Some(summary) = fields.get_mut("summary").and_then(Value::as_object_mut) {
+                summary.remove("records");
+            }
             for field in fields.values_mut() {
                 *field = stripped(field.take());
             }

@@ -38,6 +38,9 @@ mod search;
 mod family;
 
 #[cfg(test)]
+mod confidential;
+
+#[cfg(test)]
 mod end_to_end;
 
 #[cfg(test)]

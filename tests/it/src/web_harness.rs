@@ -240,6 +240,7 @@ pub(crate) fn person(world: &World, number: u32, forename: &str, surname: &str, 
         case_ids: Vec::new(),
         allocated: Vec::new(),
         protection: Protection::None,
+        records: Vec::new(),
         dated: Vec::new(),
         only_dated: false,
     };
