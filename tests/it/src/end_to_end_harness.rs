@@ -9,20 +9,22 @@ use fc_local::{
 };
 use fc_store::Table;
 use fc_synth::{FeedSummary, Summary};
-use jiff::{Timestamp, civil::Date, tz::TimeZone};
+use jiff::{Timestamp, civil::Date};
 use serde_json::{Value, json};
 use std::{
     collections::BTreeMap,
     path::{Path, PathBuf},
+    sync::LazyLock,
 };
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
 };
 
-/// The day this test runs on: extracts are of today.
+/// The day this test runs on, as the tool counts days: extracts are of today. The same to the end, also at midnight.
 pub(crate) fn today() -> Date {
-    TimeZone::UTC.to_datetime(Timestamp::now()).date()
+    static TODAY: LazyLock<Date> = LazyLock::new(|| fc_access::today(Timestamp::now()));
+    *TODAY
 }
 
 /// The repository.
