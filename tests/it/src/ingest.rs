@@ -882,6 +882,8 @@ async fn the_real_function_answers_every_sample_event() {
         .with("QUEUE_INGEST", "http://127.0.0.1:9/ingest")
         .with("QUEUE_MATCHING", "http://127.0.0.1:9/matching")
         .with("S3_PATH_STYLE", "true")
+        .with("AWS_ACCESS_KEY_ID", &council.endpoints.access_key_id)
+        .with("AWS_SECRET_ACCESS_KEY", &council.endpoints.secret_access_key)
         .with("AWS_ENDPOINT_URL_S3", &council.endpoints.s3)
         .with("AWS_ENDPOINT_URL_DYNAMODB", &council.endpoints.dynamodb);
     let run = function.run(events).await.unwrap();
