@@ -10,7 +10,7 @@ use aws_lambda_events::s3::{S3Event, S3EventRecord};
 use axum::Router;
 use axum::extract::Request;
 use axum::http::StatusCode;
-use axum::response::{IntoResponse, Response};
+use axum::response::IntoResponse;
 use s3s::access::{S3Access, S3AccessContext};
 use s3s::auth::SimpleAuth;
 use s3s::dto::*;
@@ -57,17 +57,21 @@ pub async fn start(
     service.set_auth(SimpleAuth::from_single(key.id.as_str(), key.secret.as_str()));
     service.set_access(InItsBucket);
     let endpoint = crate::address(&listener)?;
-    crate::serve(listener, routes(service.build()), "objects")?;
+    crate::serve(listener, routes(service.build(), key.clone()), "objects")?;
     Ok(endpoint)
 }
 
-fn routes(service: S3Service) -> Router {
+/// Strangers are refused before anything of their request is read; the service checks the signatures of the others.
+fn routes(service: S3Service, key: AccessKey) -> Router {
     Router::new().fallback(move |request: Request| async move {
+        if !key.is_named_in(request.headers()) {
+            return (StatusCode::FORBIDDEN, "Sign the request with the access key of this start.\n").into_response();
+        }
         match service.oneshot(request).await {
             Ok(response) => response.map(axum::body::Body::new).into_response(),
             Err(error) => {
                 tracing::warn!(?error, "the object store could not answer");
-                Response::builder().status(StatusCode::INTERNAL_SERVER_ERROR).body(().into()).unwrap_or_default()
+                StatusCode::INTERNAL_SERVER_ERROR.into_response()
             }
         }
     })
@@ -81,7 +85,7 @@ struct InItsBucket;
 impl S3Access for InItsBucket {
     async fn check(&self, cx: &mut S3AccessContext<'_>) -> S3Result<()> {
         if cx.credentials().is_none() {
-            return Err(s3_error!(AccessDenied, "Sign the request with the access key of this start"));
+            return Err(s3_error!(AccessDenied, "The request is not signed"));
         }
         match cx.s3_path() {
             S3Path::Object { key, .. } => stays_in_bucket(key),

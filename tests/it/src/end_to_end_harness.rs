@@ -278,8 +278,14 @@ impl Reply {
 
 /// One request over a connection of its own. HTTP/1.0, so that the end of the connection is the end of the body.
 pub(crate) async fn send(base: &str, method: &str, path: &str, headers: &[(&str, String)], body: &[u8]) -> Reply {
+    let own = ("host", base.strip_prefix("http://").unwrap().to_owned());
+    send_bare(base, method, path, &[&[own][..], headers].concat(), body).await
+}
+
+/// The same without the name of the host.
+pub(crate) async fn send_bare(base: &str, method: &str, path: &str, headers: &[(&str, String)], body: &[u8]) -> Reply {
     let host = base.strip_prefix("http://").unwrap();
-    let mut head = format!("{method} {path} HTTP/1.0\r\nhost: {host}\r\ncontent-length: {}\r\n", body.len());
+    let mut head = format!("{method} {path} HTTP/1.0\r\ncontent-length: {}\r\n", body.len());
     for (name, value) in headers {
         head.push_str(&format!("{name}: {value}\r\n"));
     }

@@ -59,3 +59,6 @@ mod killed;
 
 #[cfg(test)]
 mod poison;
+
+#[cfg(test)]
+mod stranger;
