@@ -23,11 +23,11 @@ const flags = [
 /// Longest wait for an element or a page.
 const WAIT_MS = 10_000;
 
-/// A browser with a fresh profile.
-export async function openBrowser() {
+/// A browser with a fresh profile, and with flags of a test's own.
+export async function openBrowser(own = []) {
   const executablePath = candidates.find((path) => path && existsSync(path));
   assert.ok(executablePath, "Chromium is not installed: apt-get install chromium, or set CHROMIUM to its path");
-  return chromium.launch({ executablePath, args: flags, headless: true });
+  return chromium.launch({ executablePath, args: [...flags, ...own], headless: true });
 }
 
 /// The size of a small laptop, of a phone, and of that laptop at 400% zoom.

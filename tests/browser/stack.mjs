@@ -1,7 +1,7 @@
 // The real program, started for a test: where its parts are, what it wrote, and an end.
 
 import { spawn } from "node:child_process";
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync, appendFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync, appendFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { createInterface } from "node:readline";
@@ -21,7 +21,7 @@ export const LOADED_WITHIN_MS = 60_000;
 
 // What the program says of itself when it is ready, by the name that tests use.
 const ADDRESSES = {
-  dynamodb: /^What is stored, for tools that speak DynamoDB: (http:\S+)/m,
+  issuer: /^Tokens for the API: curl .* (http:\S+)\/token$/m,
   page: /^ready (http:\S+)$/m,
 };
 
@@ -88,7 +88,9 @@ export async function startStack(name, args = []) {
   try {
     await next(ADDRESSES.page, READY_WITHIN_MS);
     const addresses = Object.entries(ADDRESSES).map(([name, pattern]) => [name, pattern.exec(log())?.[1]]);
-    return { ...Object.fromEntries(addresses), data, next, log, stop };
+    // Where the tables and objects are, and the key of this start: for its owner alone.
+    const { dynamodb, s3, key } = JSON.parse(readFileSync(join(data, "running.json"), "utf8"));
+    return { ...Object.fromEntries(addresses), dynamodb, s3, key, data, next, log, stop };
   } catch (error) {
     child.kill("SIGKILL");
     rmSync(data, { recursive: true, force: true });

@@ -1,22 +1,36 @@
 // What the program stored, read over the DynamoDB protocol: single partitions and items, never a scan.
 
 import assert from "node:assert/strict";
-import { createHmac } from "node:crypto";
+import { createHash, createHmac } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 
-async function ask(stack, operation, body) {
+const hash = (text) => createHash("sha256").update(text).digest("hex");
+const keyed = (key, text) => createHmac("sha256", key).update(text).digest();
+
+/// The headers of a DynamoDB request, signed (AWS signature version 4) with the key of a start.
+function signed(stack, target, body) {
+  const at = new Date().toISOString().replace(/[-:]|\.\d+/g, "");
+  const scope = `${at.slice(0, 8)}/eu-west-2/dynamodb/aws4_request`;
+  const headers = { host: new URL(stack.dynamodb).host, "x-amz-date": at, "x-amz-target": target };
+  const names = Object.keys(headers).join(";");
+  const lines = Object.entries(headers).map(([name, value]) => `${name}:${value}\n`).join("");
+  const request = hash(["POST", "/", "", lines, names, hash(body)].join("\n"));
+  const key = scope.split("/").reduce(keyed, `AWS4${stack.key.secret}`);
+  const signature = keyed(key, ["AWS4-HMAC-SHA256", at, scope, request].join("\n")).toString("hex");
+  const { host, ...sent } = headers;
+  return {
+    ...sent,
+    authorization: `AWS4-HMAC-SHA256 Credential=${stack.key.id}/${scope}, SignedHeaders=${names}, Signature=${signature}`,
+  };
+}
+
+async function ask(stack, operation, content) {
+  const body = JSON.stringify(content);
   const response = await fetch(stack.dynamodb, {
     method: "POST",
-    headers: {
-      "content-type": "application/x-amz-json-1.0",
-      "x-amz-target": `DynamoDB_20120810.${operation}`,
-      // The server on this machine takes any key and checks no signature.
-      "x-amz-date": "20260101T000000Z",
-      authorization:
-        "AWS4-HMAC-SHA256 Credential=test/20260101/eu-west-2/dynamodb/aws4_request, SignedHeaders=host;x-amz-date, Signature=0",
-    },
-    body: JSON.stringify(body),
+    headers: { "content-type": "application/x-amz-json-1.0", ...signed(stack, `DynamoDB_20120810.${operation}`, body) },
+    body,
   });
   const answer = await response.json();
   assert.ok(response.ok, `${operation}: ${JSON.stringify(answer)}`);
@@ -54,4 +68,9 @@ export async function personOf(stack, source, recordId) {
   const id = /"person":"([^"]+)"/.exec(Item.data.S)?.[1];
   assert.ok(id, "and belongs to a person");
   return id;
+}
+
+/// The names of the tables.
+export async function tableNames(stack) {
+  return (await ask(stack, "ListTables", {})).TableNames;
 }

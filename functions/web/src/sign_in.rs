@@ -89,13 +89,8 @@ pub(crate) async fn begin(State(app): State<Arc<App>>, Query(query): Query<Begin
         to: query.to.filter(|to| is_ours(to)).unwrap_or_else(|| "/search".into()),
         begun: (app.clock)(),
     };
-    let secret = random();
-    if let Err(error) = app.sessions.begin(&secret, &sign_in).await {
-        tracing::error!(%error, "a sign-in could not be kept");
-        return app.unavailable(None, "We cannot sign you in.");
-    }
     let mut response = Redirect::to(&departure.to).into_response();
-    set(&mut response, &app.settings.cookie(app.settings.sign_in_cookie(), &secret));
+    set(&mut response, &app.settings.cookie(app.settings.sign_in_cookie(), &app.sessions.seal(&sign_in)));
     response
 }
 
@@ -106,7 +101,7 @@ pub(crate) struct Answer {
     error: Option<String>,
 }
 
-/// Takes the browser back from the issuer. Whatever comes of it, this sign-in is used up.
+/// Takes the browser back from the issuer. Whatever comes of it, the browser forgets this sign-in.
 pub(crate) async fn callback(
     State(app): State<Arc<App>>,
     headers: HeaderMap,
@@ -127,8 +122,8 @@ async fn arrive(app: &App, headers: &HeaderMap, request: RequestId, answer: Answ
         app.unavailable(None, "We cannot sign you in.")
     };
     let now = (app.clock)();
-    let secret = cookie(headers, app.settings.sign_in_cookie()).ok_or_else(broken)?;
-    let sign_in = app.sessions.take(&secret, now).await.map_err(|error| unavailable(&error))?.ok_or_else(broken)?;
+    let sealed = cookie(headers, app.settings.sign_in_cookie()).ok_or_else(broken)?;
+    let sign_in = app.sessions.unseal(&sealed, now).ok_or_else(broken)?;
     if answer.state.as_deref() != Some(&sign_in.state) {
         return Err(broken());
     }
@@ -136,8 +131,11 @@ async fn arrive(app: &App, headers: &HeaderMap, request: RequestId, answer: Answ
         return Err(sign_in_failed(app, SignInError::Refused("the issuer did not sign them in")));
     }
     let code = answer.code.ok_or_else(broken)?;
-    let arrival = app.issuer.arrive(code, &sign_in.nonce, sign_in.verifier).await;
+    let arrival = app.issuer.arrive(code, &sign_in.nonce, sign_in.verifier.clone()).await;
     let arrival = arrival.map_err(|error| sign_in_failed(app, error))?;
+    if !app.sessions.use_up(&sign_in).await.map_err(|error| unavailable(&error))? {
+        return Err(broken());
+    }
     let user = user(&arrival, &app.settings.roles_claim)
         .ok_or_else(|| sign_in_failed(app, SignInError::Refused("the ID token names no user")))?;
     let caller = Caller { user: user.clone(), request };

@@ -3,6 +3,7 @@
 use fc_family::page::FlagState;
 use fc_model::Date;
 use fc_sources::dates::in_words;
+use std::fmt::Write;
 
 /// What stands where a source says nothing.
 const NOT_RECORDED: &str = "Not recorded";
@@ -74,6 +75,19 @@ pub(crate) fn tel(number: &str) -> Option<String> {
     (!digits.is_empty()).then(|| format!("tel:{digits}"))
 }
 
+/// The link that writes to an address. An extract says what an address is, so nothing in it may become a subject, a text or
+/// another recipient: only letters, digits and what stands in ordinary addresses is left as it is.
+pub(crate) fn mailto(email: &str) -> String {
+    email.bytes().fold("mailto:".to_owned(), |mut link, byte| {
+        match byte {
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'@' | b'.' | b'-' | b'_' | b'~' => link.push(char::from(byte)),
+            // Writing to a string cannot fail.
+            _ => _ = write!(link, "%{byte:02X}"),
+        }
+        link
+    })
+}
+
 /// Sex or gender as it is recorded.
 pub(crate) fn sex(sex: &Option<String>) -> String {
     let Some(sex) = sex else { return NOT_RECORDED.into() };
@@ -90,6 +104,17 @@ mod tests {
     fn a_phone_number_is_rung_by_touching_it_however_it_is_spaced() {
         assert_eq!(tel("0161 496 0000").as_deref(), Some("tel:01614960000"));
         assert_eq!(tel("ask reception"), None);
+    }
+
+    #[test]
+    fn an_address_can_add_no_subject_text_or_recipient_to_a_message() {
+        assert_eq!(mailto("amira.shah-1_a~b@fenchester.gov.uk"), "mailto:amira.shah-1_a~b@fenchester.gov.uk");
+        assert_eq!(mailto("o'neill+duty@a.uk"), "mailto:o%27neill%2Bduty@a.uk");
+        assert_eq!(
+            mailto("a@b.uk?subject=x&bcc=c@d.uk,e@f.uk;g@h.uk#i%0aj \n"),
+            "mailto:a@b.uk%3Fsubject%3Dx%26bcc%3Dc@d.uk%2Ce@f.uk%3Bg@h.uk%23i%250aj%20%0A"
+        );
+        assert_eq!(mailto("zoë＠a.uk"), "mailto:zo%C3%AB%EF%BC%A0a.uk");
     }
 
     #[test]

@@ -20,7 +20,6 @@ use lambda_http::aws_lambda_events::apigw::{
 };
 use lambda_http::request::RequestContext;
 use serde_json::{Value, json};
-use tokio::net::TcpListener;
 use tower::ServiceExt;
 use uuid::Uuid;
 
@@ -163,16 +162,6 @@ pub fn router(functions: Functions, tokens: TokenCheck) -> Router {
     Router::new().fallback(pass).with_state(Arc::new(Edge { functions, tokens }))
 }
 
-/// Serves [`router`] on `listener` for as long as the runtime lives.
-pub fn serve(listener: TcpListener, functions: Functions, tokens: TokenCheck) {
-    let service = router(functions, tokens).into_make_service_with_connect_info::<SocketAddr>();
-    tokio::spawn(async move {
-        if let Err(error) = axum::serve(listener, service).await {
-            tracing::error!(%error, "the page stopped being served");
-        }
-    });
-}
-
 struct Edge {
     functions: Functions,
     tokens: TokenCheck,
@@ -184,6 +173,8 @@ async fn pass(State(edge): State<Arc<Edge>>, request: Request) -> Response {
     if let Ok(value) = HeaderValue::from_str(&request_id) {
         response.headers_mut().insert(REQUEST_ID, value);
     }
+    // Also where no function was asked. What a function says of its own answer stands.
+    fc_http::protect(response.headers_mut());
     response
 }
 
@@ -271,8 +262,7 @@ fn problem(status: StatusCode, code: &str, title: &str, detail: &str, request_id
         "detail": detail,
         "request": request_id,
     });
-    let headers = [(header::CONTENT_TYPE, "application/problem+json"), (header::CACHE_CONTROL, "no-store")];
-    (status, headers, body.to_string()).into_response()
+    (status, [(header::CONTENT_TYPE, "application/problem+json")], body.to_string()).into_response()
 }
 
 #[cfg(test)]
@@ -388,6 +378,42 @@ mod tests {
         assert_eq!(reply.headers[header::CONTENT_TYPE], "application/problem+json");
         assert_eq!(reply.headers[header::WWW_AUTHENTICATE], r#"Bearer realm="family-context""#);
         assert_eq!(reply.body["status"], 401);
+    }
+
+    /// Those of RFC 6797 and its like that the product's own answers have.
+    const SAFE_HEADERS: [&str; 9] = [
+        "cache-control",
+        "content-security-policy",
+        "cross-origin-opener-policy",
+        "cross-origin-resource-policy",
+        "permissions-policy",
+        "referrer-policy",
+        "strict-transport-security",
+        "x-content-type-options",
+        "x-frame-options",
+    ];
+
+    #[tokio::test]
+    async fn answers_of_the_edge_itself_are_as_safe_as_those_of_the_product() {
+        let issuer = issuer();
+        let broken = Router::new().fallback(any(async |request: Request| {
+            assert_eq!(request.uri().path(), "/elsewhere", "this function is broken");
+        }));
+        let functions = Functions { search: broken.clone(), family: broken.clone(), web: broken };
+        let edge = || router(functions.clone(), TokenCheck::new(issuer.url(), API, issuer.keys()));
+        let large = Request::post("/search").body(Body::from(vec![b'x'; BODY_LIMIT + 1])).unwrap();
+        for (request, status) in [
+            (get("/v1/people/P1", None), 401),
+            (get("/v1/people/P1", Some("junk")), 401),
+            (large, 413),
+            (get("/", None), 500),
+        ] {
+            let reply = send(edge(), request).await;
+            assert_eq!(reply.status.as_u16(), status);
+            let missing: Vec<_> = SAFE_HEADERS.iter().filter(|name| !reply.headers.contains_key(**name)).collect();
+            assert!(missing.is_empty(), "{status}: {missing:?}");
+            assert_eq!(reply.headers[header::CACHE_CONTROL], "no-store", "{status}");
+        }
     }
 
     #[tokio::test]

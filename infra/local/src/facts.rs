@@ -215,8 +215,9 @@ fn fault_of(table: &str, reason: &str) -> FactsError {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::access_key::AccessKey;
     use fc_model::RecordHandle;
-    use fc_store::{Endpoints, Names, Table, records, schema};
+    use fc_store::{Names, Table, records, schema};
     use std::collections::BTreeSet;
 
     fn handle(digit: &str) -> RecordHandle {
@@ -224,13 +225,9 @@ mod tests {
     }
 
     async fn stack() -> (Clients, Table, Table) {
-        let dynamodb = crate::dynamo::start(crate::listen(0).await.unwrap(), None).await.unwrap();
-        let clients = Clients::local(&Endpoints {
-            dynamodb,
-            s3: String::new(),
-            access_key_id: crate::s3::ACCESS_KEY.into(),
-            secret_access_key: crate::s3::SECRET_KEY.into(),
-        });
+        let key = AccessKey::random();
+        let dynamodb = crate::dynamo::start(crate::listen(0).await.unwrap(), None, key.clone()).await.unwrap();
+        let clients = Clients::local(&key.endpoints(&dynamodb, &dynamodb));
         for prefix in ["", "restored-"] {
             schema::create_tables(&clients, &Names::with_prefix(prefix)).await.unwrap();
         }

@@ -296,9 +296,10 @@ fn is_being_written(name: &str) -> bool {
 mod tests {
     use std::sync::{Arc, Mutex};
 
-    use aws_sdk_s3::config::{BehaviorVersion, Credentials, Region};
+    use fc_store::settings::Clients;
 
     use super::*;
+    use crate::access_key::AccessKey;
     use crate::{DataFolder, s3};
 
     fn feeds() -> Feeds {
@@ -329,17 +330,9 @@ mod tests {
             let on_created: s3::OnCreated = Arc::new(move |event| {
                 ears.lock().unwrap().extend(event.records.into_iter().filter_map(|record| record.s3.object.key));
             });
-            let endpoint =
-                s3::start(crate::listen(0).await.unwrap(), &objects, &["extracts"], on_created).await.unwrap();
-            let client = Client::from_conf(
-                aws_sdk_s3::Config::builder()
-                    .behavior_version(BehaviorVersion::latest())
-                    .credentials_provider(Credentials::new(s3::ACCESS_KEY, s3::SECRET_KEY, None, None, "test"))
-                    .endpoint_url(endpoint)
-                    .force_path_style(true)
-                    .region(Region::from_static(s3::REGION))
-                    .build(),
-            );
+            let (listener, key) = (crate::listen(0).await.unwrap(), AccessKey::random());
+            let endpoint = s3::start(listener, &objects, &["extracts"], on_created, &key).await.unwrap();
+            let client = Clients::local(&key.endpoints(&endpoint, &endpoint)).s3;
             client.create_bucket().bucket("extracts").send().await.unwrap();
             Self { folder: DropFolder::open(&dropped, feeds(), client, "extracts").unwrap(), arrived, place }
         }

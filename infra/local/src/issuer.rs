@@ -9,8 +9,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use aws_lc_rs::digest;
 use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair};
-use axum::extract::{Query, State};
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::extract::{Query, Request, State};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, Uri, header};
+use axum::middleware::{self, Next};
 use axum::response::{Html, IntoResponse, Redirect, Response};
 use axum::routing::{get, post};
 use axum::{Form, Json, Router};
@@ -254,7 +255,23 @@ pub fn router(issuer: Arc<Issuer>) -> Router {
         .route("/keys", get(keys))
         .route("/authorize", get(choose_user).post(sign_in))
         .route("/token", post(token))
+        .layer(middleware::from_fn_with_state(Arc::clone(&issuer), policy))
         .with_state(issuer)
+}
+
+/// What a browser may do with the page: use the style in it, and send its form here, which leads back to the application.
+async fn policy(State(issuer): State<Arc<Issuer>>, request: Request, next: Next) -> Response {
+    let mut response = next.run(request).await;
+    let back = issuer.client.redirect_uris.iter().filter_map(|uri| uri.parse::<Uri>().ok());
+    let back =
+        back.filter_map(|uri| Some(format!(" {}://{}", uri.scheme_str()?, uri.authority()?))).collect::<String>();
+    let policy = format!(
+        "default-src 'none'; style-src 'unsafe-inline'; form-action 'self'{back}; frame-ancestors 'none'; base-uri 'none'"
+    );
+    if let Ok(policy) = HeaderValue::from_str(&policy) {
+        response.headers_mut().insert(header::CONTENT_SECURITY_POLICY, policy);
+    }
+    response
 }
 
 async fn discovery(State(issuer): State<Arc<Issuer>>) -> Response {
@@ -545,7 +562,6 @@ fn percent_encode(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use axum::body::{Body, to_bytes};
-    use axum::http::Request;
     use jsonwebtoken::{DecodingKey, Validation};
     use serde_json::Value;
     use tower::ServiceExt;
@@ -606,7 +622,7 @@ mod tests {
         body: String,
     }
 
-    async fn send(issuer: &Arc<Issuer>, request: Request<Body>) -> Reply {
+    async fn send(issuer: &Arc<Issuer>, request: Request) -> Reply {
         let response = router(Arc::clone(issuer)).oneshot(request).await.unwrap();
         let location = response
             .headers()

@@ -12,15 +12,14 @@
 //! | [`issuer`] | the council's directory (Entra ID): sign-in and tokens for named test users |
 //! | [`edge`] | API Gateway: token check, body limit, request id, routes |
 //!
-//! [`stack`] puts them together round the functions. Everything listens on 127.0.0.1 only.
+//! [`stack`] puts them together round the functions. Everything listens on 127.0.0.1 only, and answers requests for this
+//! machine only: see [`loopback`]. Tables and objects want a signature with the start's own [`access_key`].
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io;
-use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 
-use tokio::net::TcpListener;
-
+pub mod access_key;
 pub mod cost;
 pub mod definitions;
 pub mod dynamo;
@@ -31,6 +30,7 @@ pub mod folder;
 pub mod issuer;
 pub mod linking;
 pub mod loads;
+pub mod loopback;
 pub mod operator;
 pub mod queue;
 pub mod rebuild;
@@ -40,6 +40,8 @@ pub mod s3;
 pub mod stack;
 mod steps;
 pub mod training;
+
+pub use loopback::{address, listen, serve};
 
 /// Why part of the local stack did not start. Each message says what to do about it.
 #[derive(Debug, thiserror::Error)]
@@ -57,6 +59,17 @@ pub enum StartError {
         path: PathBuf,
         /// What the operating system said.
         source: io::Error,
+    },
+    /// The folder holds something else, which must not be made unreadable for others.
+    #[error(
+        "The folder {} holds other files ({found}). Choose an empty or new folder with --data: everything in it becomes readable for you alone.",
+        .path.display()
+    )]
+    FolderOfOthers {
+        /// The folder.
+        path: PathBuf,
+        /// A name in it that is not ours.
+        found: String,
     },
     /// Another stack keeps its data there.
     #[error("Another stack is running with the data folder {}. Stop it first, or choose another folder with --data.", .0.display())]
@@ -89,29 +102,6 @@ pub enum StartError {
     Page(String),
 }
 
-/// Listens on the loopback address, on a free port when `port` is 0.
-///
-/// The one place that opens a listening socket, so that nothing here can be reached from another machine.
-///
-/// # Errors
-///
-/// [`StartError::PortInUse`] or [`StartError::Listen`].
-pub async fn listen(port: u16) -> Result<TcpListener, StartError> {
-    TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await.map_err(|error| match error.kind() {
-        io::ErrorKind::AddrInUse => StartError::PortInUse(port),
-        _ => StartError::Listen(error),
-    })
-}
-
-/// The base address of a listener, such as `http://127.0.0.1:8080`, without a final slash.
-///
-/// # Errors
-///
-/// [`StartError::Listen`] when the socket has no address.
-pub fn address(listener: &TcpListener) -> Result<String, StartError> {
-    Ok(format!("http://{}", listener.local_addr().map_err(StartError::Listen)?))
-}
-
 /// Where this run keeps its files: a folder the user chose and keeps, or one that goes when the run ends.
 #[derive(Debug)]
 pub struct DataFolder {
@@ -124,12 +114,26 @@ pub struct DataFolder {
 /// The file whose lock says that a data folder is in use.
 const LOCK: &str = "lock";
 
+/// What a stack puts into its data folder. Databases have files beside them while they are open.
+const OWN_FILES: [&str; 8] = [
+    LOCK,
+    stack::HASHING_SECRET,
+    stack::BUCKETS,
+    stack::TABLES,
+    loads::RUNNING,
+    loads::AWS_ENV,
+    run::MADE_UP_PEOPLE,
+    run::DROP,
+];
+
 impl DataFolder {
-    /// Opens `chosen`, or makes a folder that only this user can read and that is deleted when this value is dropped.
+    /// Opens `chosen`, or makes a folder that is deleted when this value is dropped. Only this user can read what is in it,
+    /// whatever the folder was before.
     ///
     /// # Errors
     ///
-    /// [`StartError::Folder`], or [`StartError::FolderInUse`] when another stack has `chosen`.
+    /// [`StartError::Folder`], [`StartError::FolderOfOthers`] when `chosen` holds something else, or
+    /// [`StartError::FolderInUse`] when another stack has it.
     pub fn open(chosen: Option<&Path>) -> Result<Self, StartError> {
         let (path, kept) = match chosen {
             Some(path) => (path.to_owned(), true),
@@ -137,7 +141,11 @@ impl DataFolder {
         };
         let unusable = |source| StartError::Folder { path: path.clone(), source };
         make_private_folder(&path).map_err(unusable)?;
+        if let Some(found) = name_of_others(&path).map_err(unusable)? {
+            return Err(StartError::FolderOfOthers { path, found });
+        }
         let lock = if kept { Some(lock(&path)?) } else { None };
+        make_private(&path).map_err(unusable)?;
         Ok(Self { path, kept, _lock: lock })
     }
 
@@ -196,22 +204,56 @@ fn make_private_folder(path: &Path) -> io::Result<()> {
     builder.create(path)
 }
 
+/// A name in a folder that is no stack's. Once it holds a hashing secret it is a stack's, whatever else lies there.
+fn name_of_others(folder: &Path) -> io::Result<Option<String>> {
+    if folder.join(stack::HASHING_SECRET).exists() {
+        return Ok(None);
+    }
+    for entry in std::fs::read_dir(folder)? {
+        let name = entry?.file_name().to_string_lossy().into_owned();
+        let beside_database = name.strip_prefix(stack::TABLES).is_some_and(|rest| rest.starts_with('-'));
+        if !beside_database && !OWN_FILES.contains(&name.as_str()) {
+            return Ok(Some(name));
+        }
+    }
+    Ok(None)
+}
+
+/// Takes everybody else's rights away from a folder and all that is in it. Links are not followed: what they lead to is
+/// not ours.
+#[cfg(unix)]
+fn make_private(path: &Path) -> io::Result<()> {
+    use std::os::unix::fs::PermissionsExt;
+    let about = std::fs::metadata(path)?;
+    let wanted = if about.is_dir() { 0o700 } else { 0o600 };
+    if about.permissions().mode() & 0o777 != wanted {
+        std::fs::set_permissions(path, std::fs::Permissions::from_mode(wanted))?;
+    }
+    if about.is_dir() {
+        for entry in std::fs::read_dir(path)? {
+            let entry = entry?;
+            if !entry.file_type()?.is_symlink() {
+                make_private(&entry.path())?;
+            }
+        }
+    }
+    Ok(())
+}
+
+#[cfg(not(unix))]
+fn make_private(_: &Path) -> io::Result<()> {
+    Ok(())
+}
+
+/// From here on, what this process makes is for this user alone, whichever library makes it.
+pub(crate) fn keep_new_files_private() {
+    #[cfg(unix)]
+    let _ = rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o077));
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[tokio::test]
-    async fn a_port_in_use_is_named_in_the_message() {
-        let first = listen(0).await.unwrap();
-        let port = first.local_addr().unwrap().port();
-        let refused = listen(port).await.unwrap_err();
-        assert!(refused.to_string().contains(&format!("Port {port} is already in use")));
-    }
-
-    #[tokio::test]
-    async fn nothing_listens_beyond_this_machine() {
-        assert!(listen(0).await.unwrap().local_addr().unwrap().ip().is_loopback());
-    }
 
     #[test]
     fn a_run_without_a_data_folder_leaves_nothing_behind() {
@@ -243,5 +285,44 @@ mod tests {
         let kept = DataFolder::open(Some(&place.path().join("kept"))).unwrap();
         let mode = |path: &Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
         assert_eq!((mode(place.path()), mode(kept.path()), mode(&kept.path().join(LOCK))), (0o700, 0o700, 0o600));
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_folder_that_others_could_read_is_for_its_owner_alone_once_it_is_used() {
+        use std::os::unix::fs::{PermissionsExt, symlink};
+        let place = DataFolder::open(None).unwrap();
+        let (chosen, elsewhere) = (place.path().join("kept"), place.path().join("elsewhere"));
+        let extract = chosen.join("buckets/extracts/housing/people/monday.csv");
+        std::fs::create_dir_all(extract.parent().unwrap()).unwrap();
+        std::fs::write(&extract, "x").unwrap();
+        std::fs::write(chosen.join(stack::TABLES), "x").unwrap();
+        std::fs::write(&elsewhere, "x").unwrap();
+        symlink(&elsewhere, chosen.join(run::DROP)).unwrap();
+        let open = |path: &Path, mode| std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap();
+        let mode = |path: &Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
+        for (path, mode) in [(chosen.as_path(), 0o755), (&chosen.join("buckets"), 0o777), (&extract, 0o644)] {
+            open(path, mode);
+        }
+        open(&elsewhere, 0o644);
+
+        DataFolder::open(Some(&chosen)).unwrap();
+        assert_eq!((mode(&chosen), mode(&chosen.join("buckets")), mode(&extract)), (0o700, 0o700, 0o600));
+        assert_eq!(mode(&chosen.join(stack::TABLES)), 0o600);
+        assert_eq!(mode(&elsewhere), 0o644, "a link leads to what is not ours");
+    }
+
+    #[test]
+    fn a_folder_with_somebody_elses_files_is_left_as_it_is() {
+        let place = DataFolder::open(None).unwrap();
+        let home = place.path().join("home");
+        std::fs::create_dir(&home).unwrap();
+        std::fs::write(home.join("letters.txt"), "x").unwrap();
+        let refused = DataFolder::open(Some(&home)).unwrap_err().to_string();
+        assert!(refused.contains("holds other files (letters.txt). Choose an empty or new folder"), "{refused}");
+        assert_eq!(std::fs::read_dir(&home).unwrap().count(), 1, "nothing was put there");
+        // Of a stack that ran there before, a note of somebody's own changes nothing.
+        std::fs::write(home.join(stack::HASHING_SECRET), [7; 32]).unwrap();
+        DataFolder::open(Some(&home)).unwrap();
     }
 }

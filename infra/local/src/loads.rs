@@ -14,14 +14,18 @@ use fc_model::{FeedId, SourceId};
 use fc_store::loads::{self, DecisionError, FeedName, Load, LoadId, LoadState};
 use fc_store::queue::{Sending, Sqs};
 use fc_store::settings::Clients;
-use fc_store::{Bucket, Deliver, Endpoints, Names, Queue, StoreError, Table};
+use fc_store::{Bucket, Deliver, Names, Queue, StoreError, Table};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::{definitions, s3};
+use crate::access_key::AccessKey;
+use crate::stack::Stack;
+use crate::{definitions, private_file, s3};
 
 /// Where a running stack says how to reach it, in its data folder.
-const RUNNING: &str = "running.json";
+pub(crate) const RUNNING: &str = "running.json";
+/// The same for a shell, so that no secret is printed or typed.
+pub(crate) const AWS_ENV: &str = "aws.env";
 
 /// Files that name no source we know are kept as loads of this feed.
 const UNRECOGNISED: &str = "unrecognised/files";
@@ -112,37 +116,60 @@ pub enum LoadsError {
     Output(#[from] io::Error),
 }
 
-/// What a running stack says in its data folder.
+/// What a running stack says in its data folder, to its owner alone.
 #[derive(Debug, Serialize, Deserialize)]
 struct Addresses {
     dynamodb: String,
     s3: String,
+    key: AccessKey,
     sources: Option<PathBuf>,
 }
 
 /// The note that a stack is running with a data folder; it goes when this is dropped.
 #[derive(Debug)]
-pub struct Running(PathBuf);
+pub struct Running {
+    addresses: PathBuf,
+    environment: PathBuf,
+}
 
 impl Running {
-    /// Leaves the note.
+    /// Leaves the note, once for the operator's commands and once for a shell that is to run AWS's own.
     ///
     /// # Errors
-    /// When the file cannot be written.
-    pub fn note(data: &Path, dynamodb: &str, s3: &str, sources: Option<&Path>) -> io::Result<Self> {
+    /// When a file cannot be written.
+    pub fn note(stack: &Stack, sources: Option<&Path>) -> io::Result<Self> {
+        let running = Self { addresses: stack.data.path().join(RUNNING), environment: stack.data.path().join(AWS_ENV) };
+        let (dynamodb, s3, key) = (stack.dynamodb.clone(), stack.s3.clone(), stack.key.clone());
+        let environment = format!(
+            "export AWS_ACCESS_KEY_ID={} AWS_SECRET_ACCESS_KEY={} AWS_REGION={}\n\
+             export AWS_ENDPOINT_URL_S3={s3} AWS_ENDPOINT_URL_DYNAMODB={dynamodb}\nunset AWS_SESSION_TOKEN AWS_PROFILE\n",
+            key.id,
+            key.secret,
+            s3::REGION,
+        );
         let sources = sources.map(std::path::absolute).transpose()?;
-        let addresses = Addresses { dynamodb: dynamodb.to_owned(), s3: s3.to_owned(), sources };
-        let file = data.join(RUNNING);
-        std::fs::write(&file, serde_json::to_vec_pretty(&addresses)?)?;
-        Ok(Self(file))
+        let addresses = serde_json::to_vec_pretty(&Addresses { dynamodb, s3, key, sources })?;
+        write_private(&running.environment, environment.as_bytes())?;
+        write_private(&running.addresses, &addresses)?;
+        Ok(running)
     }
 }
 
 impl Drop for Running {
     fn drop(&mut self) {
         // Left behind it leads to a closed port, which is told when it is tried.
-        let _ = std::fs::remove_file(&self.0);
+        let _ = std::fs::remove_file(&self.addresses);
+        let _ = std::fs::remove_file(&self.environment);
     }
+}
+
+/// Writes a file anew: one that was left behind may have been made readable for others.
+fn write_private(path: &Path, content: &[u8]) -> io::Result<()> {
+    match std::fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    private_file().create_new(true).open(path)?.write_all(content)
 }
 
 /// The running stack on this machine looks after approved loads by itself: see `run.rs`.
@@ -165,16 +192,14 @@ struct Place {
 }
 
 /// Clients of the stack that is running with a data folder, and the folder of its definitions where it was given one.
-pub(crate) fn running(data: &Path) -> Result<(Clients, Option<PathBuf>), LoadsError> {
+///
+/// # Errors
+/// [`LoadsError::NotRunning`].
+pub fn running(data: &Path) -> Result<(Clients, Option<PathBuf>), LoadsError> {
     let not_running = || LoadsError::NotRunning(data.to_owned());
     let note = std::fs::read(data.join(RUNNING)).map_err(|_| not_running())?;
     let addresses: Addresses = serde_json::from_slice(&note).map_err(|_| not_running())?;
-    let clients = Clients::local(&Endpoints {
-        dynamodb: addresses.dynamodb,
-        s3: addresses.s3,
-        access_key_id: s3::ACCESS_KEY.to_owned(),
-        secret_access_key: s3::SECRET_KEY.to_owned(),
-    });
+    let clients = Clients::local(&addresses.key.endpoints(&addresses.dynamodb, &addresses.s3));
     Ok((clients, addresses.sources))
 }
 

@@ -22,7 +22,7 @@ use tracing_subscriber::EnvFilter;
 
 use crate::folder::{DropFolder, Feeds};
 use crate::issuer::USERS;
-use crate::loads::{Running, rows, state};
+use crate::loads::{AWS_ENV, Running, rows, state};
 use crate::operator::progress_bar;
 use crate::queue::{Dead, LocalQueue};
 use crate::stack::{Options, Stack};
@@ -30,6 +30,11 @@ use crate::{DataFolder, StartError};
 
 /// The made-up council of every run, so that people can tell each other whom to search for.
 const SEED: u64 = 1;
+
+/// The folder for new extract files in a data folder.
+pub(crate) const DROP: &str = "drop";
+/// The note in a data folder that the made-up council has been loaded.
+pub(crate) const MADE_UP_PEOPLE: &str = "made-up-people";
 
 /// How often the progress bar moves.
 const PROGRESS_EVERY: Duration = Duration::from_millis(100);
@@ -120,13 +125,14 @@ impl Local {
     /// [`RunError`], when it cannot start or load what it was given.
     pub fn run(&self, today: Date, out: &mut impl Write) -> Result<(), RunError> {
         start_logging();
+        crate::keep_new_files_private();
         tokio::runtime::Runtime::new().map_err(RunError::Runtime)?.block_on(self.serve(today, out))
     }
 
     async fn serve(&self, today: Date, out: &mut impl Write) -> Result<(), RunError> {
         let options = Options { port: self.port, data: self.data.clone(), sources: self.sources.clone() };
         let mut stack = Stack::start(&options).await?;
-        let running = Running::note(stack.data.path(), &stack.dynamodb, &stack.s3, self.sources.as_deref());
+        let running = Running::note(&stack, self.sources.as_deref());
         let _running = running.map_err(|source| RunError::File { path: stack.data.path().to_owned(), source })?;
         let feeds = feeds(&stack);
         let mut told = Told::default();
@@ -149,7 +155,7 @@ impl Local {
         warn_of(&stack.matching.dead());
         while stack.reports.try_recv().is_ok() {}
 
-        let drop = self.drop.clone().unwrap_or_else(|| stack.data.path().join("drop"));
+        let drop = self.drop.clone().unwrap_or_else(|| stack.data.path().join(DROP));
         let s3 = stack.clients.s3.clone();
         DropFolder::open(&drop, feeds, s3, stack.store.extracts.name())
             .map_err(|source| RunError::File { path: drop.clone(), source })?
@@ -173,7 +179,7 @@ impl Local {
     /// Makes up a council and loads it, unless the data folder holds one already.
     async fn load_made_up_people(&self, stack: &Stack, feeds: &Feeds, today: Date) -> Result<Vec<Example>, RunError> {
         let place = DataFolder::open(None)?;
-        let loaded = stack.data.path().join("made-up-people");
+        let loaded = stack.data.path().join(MADE_UP_PEOPLE);
         let options = fc_synth::Options { people: self.people, seed: SEED, out: place.path().to_owned(), today };
         let bar = progress_bar(self.people, "people made up");
         let council = tokio::task::spawn_blocking({
@@ -316,12 +322,8 @@ fn tell(out: &mut impl Write, stack: &Stack, drop: &Path, examples: &[Example]) 
     writeln!(out, "  in the folder {}", drop.display())?;
     writeln!(
         out,
-        "  or with the AWS command line: AWS_ACCESS_KEY_ID={} AWS_SECRET_ACCESS_KEY={} AWS_REGION={} \\\n    \
-         aws --endpoint-url {} s3 cp FILE s3://{}/SOURCE/FEED/",
-        crate::s3::ACCESS_KEY,
-        crate::s3::SECRET_KEY,
-        crate::s3::REGION,
-        stack.s3,
+        "  or with the AWS command line: . {}\n    aws s3 cp FILE s3://{}/SOURCE/FEED/",
+        stack.data.path().join(AWS_ENV).display(),
         stack.store.extracts.name(),
     )?;
     let tables = stack.store.tables().map(Table::name).join(", ");

@@ -1,27 +1,29 @@
 //! S3 on this machine: `s3s-fs` over a folder, plus the two things it lacks that the product relies on: the
 //! notification a bucket raises when an object is created, and a new version id for each upload.
 
-use std::path::Path;
+use std::path::{Component, Path};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use aws_lambda_events::s3::{S3Event, S3EventRecord};
-use hyper_util::rt::{TokioExecutor, TokioIo};
-use hyper_util::server::conn::auto::Builder;
+use axum::Router;
+use axum::extract::Request;
+use axum::http::StatusCode;
+use axum::response::IntoResponse;
+use s3s::access::{S3Access, S3AccessContext};
 use s3s::auth::SimpleAuth;
 use s3s::dto::*;
+use s3s::path::S3Path;
 use s3s::service::{S3Service, S3ServiceBuilder};
-use s3s::{S3, S3Request, S3Response, S3Result};
+use s3s::{S3, S3Request, S3Response, S3Result, s3_error};
 use s3s_fs::FileSystem;
 use tokio::net::TcpListener;
+use tower::ServiceExt;
 
 use crate::StartError;
+use crate::access_key::AccessKey;
 
-/// The access key every local client uses. Not a secret: the server can be reached from this machine only.
-pub const ACCESS_KEY: &str = "family-context";
-/// The secret that goes with [`ACCESS_KEY`].
-pub const SECRET_KEY: &str = "local-development-only";
 /// The region the local stack says it is in (London).
 pub const REGION: &str = "eu-west-2";
 
@@ -33,7 +35,7 @@ pub type OnCreated = Arc<dyn Fn(S3Event) + Send + Sync>;
 ///
 /// Each bucket is a folder in `folder`; [`fc_store::schema::create_buckets`] makes them. Objects created (by put, copy or
 /// a completed multipart upload) in a bucket of `announced` are told to `on_created`. Clients use path-style addresses
-/// and signature version 4.
+/// and sign with `key` (signature version 4).
 ///
 /// # Errors
 ///
@@ -43,6 +45,7 @@ pub async fn start(
     folder: &Path,
     announced: &[&str],
     on_created: OnCreated,
+    key: &AccessKey,
 ) -> Result<String, StartError> {
     let files = FileSystem::new(folder).map_err(|error| StartError::ObjectStore(format!("{error:?}")))?;
     let mut service = S3ServiceBuilder::new(Announcing {
@@ -51,30 +54,78 @@ pub async fn start(
         on_created,
         sequencer: Sequencer::default(),
     });
-    service.set_auth(SimpleAuth::from_single(ACCESS_KEY, SECRET_KEY));
+    service.set_auth(SimpleAuth::from_single(key.id.as_str(), key.secret.as_str()));
+    service.set_access(InItsBucket);
     let endpoint = crate::address(&listener)?;
-    tokio::spawn(serve(listener, service.build()));
+    crate::serve(listener, routes(service.build(), key.clone()), "objects")?;
     Ok(endpoint)
 }
 
-async fn serve(listener: TcpListener, service: S3Service) {
-    let http = Builder::new(TokioExecutor::new());
-    loop {
-        let socket = match listener.accept().await {
-            Ok((socket, _)) => socket,
+/// Strangers are refused before anything of their request is read; the service checks the signatures of the others.
+fn routes(service: S3Service, key: AccessKey) -> Router {
+    Router::new().fallback(move |request: Request| async move {
+        if !key.is_named_in(request.headers()) {
+            return (StatusCode::FORBIDDEN, "Sign the request with the access key of this start.\n").into_response();
+        }
+        match service.oneshot(request).await {
+            Ok(response) => response.map(axum::body::Body::new).into_response(),
             Err(error) => {
-                // Out of file handles, most likely: let some go before trying again.
-                tracing::warn!(%error, "the object store could not accept a connection");
-                tokio::time::sleep(Duration::from_millis(100)).await;
-                continue;
+                tracing::warn!(?error, "the object store could not answer");
+                StatusCode::INTERNAL_SERVER_ERROR.into_response()
             }
-        };
-        let connection = http.serve_connection(TokioIo::new(socket), service.clone()).into_owned();
-        tokio::spawn(async move {
-            // A client that hangs up half way is its own affair.
-            let _ = connection.await;
-        });
+        }
+    })
+}
+
+/// Lets signed requests through whose keys stay in their bucket. The file store takes a key for a path: `../audit/x` would
+/// be a file of another bucket.
+struct InItsBucket;
+
+#[async_trait::async_trait]
+impl S3Access for InItsBucket {
+    async fn check(&self, cx: &mut S3AccessContext<'_>) -> S3Result<()> {
+        if cx.credentials().is_none() {
+            return Err(s3_error!(AccessDenied, "The request is not signed"));
+        }
+        match cx.s3_path() {
+            S3Path::Object { key, .. } => stays_in_bucket(key),
+            _ => Ok(()),
+        }
     }
+
+    async fn copy_object(&self, request: &mut S3Request<CopyObjectInput>) -> S3Result<()> {
+        source_stays_in_bucket(&request.input.copy_source)
+    }
+
+    async fn upload_part_copy(&self, request: &mut S3Request<UploadPartCopyInput>) -> S3Result<()> {
+        source_stays_in_bucket(&request.input.copy_source)
+    }
+
+    async fn delete_objects(&self, request: &mut S3Request<DeleteObjectsInput>) -> S3Result<()> {
+        request.input.delete.objects.iter().try_for_each(|object| stays_in_bucket(&object.key))
+    }
+
+    async fn list_objects(&self, request: &mut S3Request<ListObjectsInput>) -> S3Result<()> {
+        request.input.prefix.as_deref().map_or(Ok(()), stays_in_bucket)
+    }
+
+    async fn list_objects_v2(&self, request: &mut S3Request<ListObjectsV2Input>) -> S3Result<()> {
+        request.input.prefix.as_deref().map_or(Ok(()), stays_in_bucket)
+    }
+}
+
+fn source_stays_in_bucket(source: &CopySource) -> S3Result<()> {
+    match source {
+        CopySource::Bucket { key, .. } => stays_in_bucket(key),
+        _ => Err(s3_error!(NotImplemented, "Only objects of buckets can be copied")),
+    }
+}
+
+fn stays_in_bucket(key: &str) -> S3Result<()> {
+    if Path::new(key).components().all(|part| matches!(part, Component::Normal(_))) {
+        return Ok(());
+    }
+    Err(s3_error!(InvalidArgument, "A key may not begin with / and has no . or .. between its slashes"))
 }
 
 /// How an object came to be, as S3 names it in a notification.
@@ -255,9 +306,10 @@ mod tests {
     use std::sync::Mutex;
 
     use aws_sdk_s3::Client;
-    use aws_sdk_s3::config::{BehaviorVersion, Credentials, Region};
     use aws_sdk_s3::primitives::ByteStream;
-    use aws_sdk_s3::types::{CompletedMultipartUpload, CompletedPart};
+    use aws_sdk_s3::types::{CompletedMultipartUpload, CompletedPart, Delete, ObjectIdentifier};
+
+    use fc_store::settings::Clients;
 
     use super::*;
     use crate::DataFolder;
@@ -266,39 +318,34 @@ mod tests {
     struct Store {
         s3: Client,
         endpoint: String,
+        key: AccessKey,
         heard: Arc<Mutex<Vec<S3EventRecord>>>,
-        _folder: DataFolder,
+        folder: DataFolder,
     }
 
-    fn client(endpoint: &str, secret: &str) -> Client {
-        Client::from_conf(
-            aws_sdk_s3::Config::builder()
-                .behavior_version(BehaviorVersion::latest())
-                .credentials_provider(Credentials::new(ACCESS_KEY, secret, None, None, "test"))
-                .endpoint_url(endpoint)
-                .force_path_style(true)
-                .region(Region::from_static(REGION))
-                .build(),
-        )
+    fn client(endpoint: &str, key: &AccessKey) -> Client {
+        Clients::local(&key.endpoints(endpoint, endpoint)).s3
     }
 
     async fn store() -> Store {
         let folder = DataFolder::open(None).unwrap();
         let heard = Arc::new(Mutex::new(Vec::new()));
         let ears = Arc::clone(&heard);
+        let key = AccessKey::random();
         let endpoint = start(
             crate::listen(0).await.unwrap(),
             folder.path(),
             &["extracts"],
             Arc::new(move |event| ears.lock().unwrap().extend(event.records)),
+            &key,
         )
         .await
         .unwrap();
-        let s3 = client(&endpoint, SECRET_KEY);
+        let s3 = client(&endpoint, &key);
         for bucket in ["extracts", "reports"] {
             s3.create_bucket().bucket(bucket).send().await.unwrap();
         }
-        Store { s3, endpoint, heard, _folder: folder }
+        Store { s3, endpoint, key, heard, folder }
     }
 
     impl Store {
@@ -435,8 +482,41 @@ mod tests {
     #[tokio::test]
     async fn an_upload_that_fails_is_not_announced() {
         let store = store().await;
-        let wrong = client(&store.endpoint, "not-the-secret");
-        wrong.put_object().bucket("extracts").key("housing/tenancies/a.csv").send().await.unwrap_err();
+        let wrong = client(&store.endpoint, &AccessKey { secret: "not-the-secret".into(), ..store.key.clone() });
+        let refused = wrong.put_object().bucket("extracts").key("housing/tenancies/a.csv").send().await.unwrap_err();
+        assert_eq!(refused.raw_response().unwrap().status().as_u16(), 403);
         assert!(store.heard.lock().unwrap().is_empty());
+    }
+
+    #[tokio::test]
+    async fn a_key_never_leads_out_of_its_bucket() {
+        let store = store().await;
+        store.put("reports", "kept.csv", "hers").await;
+        let inside = store.folder.path().join("reports").join("kept.csv");
+        let s3 = &store.s3;
+        for key in [
+            "../reports/kept.csv",
+            "a/../../reports/kept.csv",
+            "..",
+            "/kept.csv",
+            "./kept.csv",
+            inside.to_str().unwrap(),
+        ] {
+            let (bucket, source) = ("extracts", format!("extracts/{key}"));
+            let body = ByteStream::from_static(b"theirs");
+            let object = ObjectIdentifier::builder().key(key).build().unwrap();
+            let delete = Delete::builder().objects(object).build().unwrap();
+            assert!(s3.put_object().bucket(bucket).key(key).body(body).send().await.is_err(), "put {key}");
+            assert!(s3.get_object().bucket(bucket).key(key).send().await.is_err(), "get {key}");
+            assert!(s3.delete_object().bucket(bucket).key(key).send().await.is_err(), "delete {key}");
+            assert!(s3.delete_objects().bucket(bucket).delete(delete).send().await.is_err(), "delete several {key}");
+            assert!(s3.create_multipart_upload().bucket(bucket).key(key).send().await.is_err(), "in parts {key}");
+            assert!(s3.list_objects_v2().bucket(bucket).prefix(key).send().await.is_err(), "list {key}");
+            let copy = s3.copy_object().bucket("reports").key("copy.csv").copy_source(source);
+            assert!(copy.send().await.is_err(), "copy {key}");
+        }
+        assert_eq!(std::fs::read_to_string(inside).unwrap(), "hers");
+        // Dots within a name are no step.
+        store.put("extracts", "housing/tenancies/a..b.csv", "id\n").await;
     }
 }

@@ -11,15 +11,16 @@ use fc_model::HandleKey;
 use fc_sources::Definitions;
 use fc_store::loads::{self, FeedName, ToIngest, ToMatching, Upload};
 use fc_store::settings::Clients;
-use fc_store::{Endpoints, Names, Store};
+use fc_store::{Names, Store};
 use jiff::Timestamp;
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 
+use crate::access_key::{AccessKey, random};
 use crate::edge::{Functions, TokenCheck};
 use crate::issuer::{Client, Issuer, Lifetimes};
 use crate::queue::{Answer, LocalQueue, Rules, all_quiet};
-use crate::{DataFolder, StartError, address, definitions, dynamo, edge, issuer, listen, private_file, s3};
+use crate::{DataFolder, StartError, address, definitions, dynamo, edge, issuer, listen, private_file, s3, serve};
 
 /// The API's name in access tokens.
 pub const API_AUDIENCE: &str = "api://family-context";
@@ -32,7 +33,11 @@ const SWEEP: Duration = Duration::from_secs(300);
 const MOST_TAKEN_UP: u32 = 100;
 
 /// The folder of the S3 server's buckets.
-const BUCKETS: &str = "buckets";
+pub(crate) const BUCKETS: &str = "buckets";
+/// The database of a kept folder.
+pub(crate) const TABLES: &str = "tables.sqlite";
+/// The file of the secret that ids are hashed with.
+pub(crate) const HASHING_SECRET: &str = "hashing-secret";
 
 /// What to start.
 #[derive(Clone, Debug)]
@@ -56,6 +61,10 @@ pub struct Stack {
     pub s3: String,
     /// Address of the DynamoDB server.
     pub dynamodb: String,
+    /// The key that both want requests signed with.
+    pub key: AccessKey,
+    /// The page's secret at the issuer.
+    pub client_secret: String,
     /// Clients of the two.
     pub clients: Clients,
     /// The tables and buckets.
@@ -88,44 +97,43 @@ impl Stack {
         let ingest = LocalQueue::new("ingest", Rules::default());
         let matching = LocalQueue::new("matching", Rules::default());
 
-        let table_file = data.is_kept().then(|| data.path().join("tables.sqlite"));
-        let dynamodb = dynamo::start(listen_near(options.port, tables).await?, table_file.as_deref()).await?;
+        let table_file = data.is_kept().then(|| data.path().join(TABLES));
+        let key = AccessKey::random();
+        let tables = listen_near(options.port, tables).await?;
+        let dynamodb = dynamo::start(tables, table_file.as_deref(), key.clone()).await?;
         let bucket_folder = data.path().join(BUCKETS);
         std::fs::create_dir_all(&bucket_folder)
             .map_err(|source| StartError::Folder { path: bucket_folder.clone(), source })?;
         let (report_written, reports) = mpsc::unbounded_channel();
         let on_created = notifications(Arc::clone(&ingest), names.reports.clone(), report_written);
         let objects = listen_near(options.port, objects).await?;
-        let s3 = s3::start(objects, &bucket_folder, &[&names.extracts, &names.reports], on_created).await?;
-        let clients = Clients::local(&Endpoints {
-            dynamodb: dynamodb.clone(),
-            s3: s3.clone(),
-            access_key_id: s3::ACCESS_KEY.to_owned(),
-            secret_access_key: s3::SECRET_KEY.to_owned(),
-        });
+        let s3 = s3::start(objects, &bucket_folder, &[&names.extracts, &names.reports], on_created, &key).await?;
+        let clients = Clients::local(&key.endpoints(&dynamodb, &s3));
         fc_store::schema::create_tables(&clients, &names).await?;
         fc_store::schema::create_buckets(&clients, &names).await?;
         let store = Store::new(&clients, &names, hashing_secret(data.path())?);
 
         let sign_in = listen_near(options.port, sign_in).await?;
         let (page_url, issuer_url) = (address(&page)?, address(&sign_in)?);
-        let settings =
-            fc_web::Settings::new(&page_url, &issuer_url, PAGE_CLIENT, Some(s3::SECRET_KEY.to_owned()), "roles")
-                .map_err(|error| StartError::Page(error.to_string()))?;
+        let client_secret = random();
+        let settings = fc_web::Settings::new(&page_url, &issuer_url, PAGE_CLIENT, Some(client_secret.clone()), "roles")
+            .map_err(|error| StartError::Page(error.to_string()))?;
         let client = Client {
             id: PAGE_CLIENT.to_owned(),
-            secret: Some(s3::SECRET_KEY.to_owned()),
+            secret: Some(client_secret.clone()),
             redirect_uris: vec![settings.callback()],
         };
         let directory = Issuer::new(&issuer_url, API_AUDIENCE, client, Lifetimes::default())?;
         let tokens = TokenCheck::new(&issuer_url, API_AUDIENCE, directory.keys());
-        serve_issuer(sign_in, directory);
+        serve(sign_in, issuer::router(directory), "sign-in")?;
 
         let stack = Self {
             page: page_url,
             issuer: issuer_url,
             s3,
             dynamodb,
+            key,
+            client_secret,
             clients,
             store,
             definitions,
@@ -136,7 +144,7 @@ impl Stack {
         };
         stack.deliver_messages();
         stack.take_up().await?;
-        edge::serve(page, stack.functions(settings), tokens);
+        serve(page, edge::router(stack.functions(settings), tokens), "the page")?;
         Ok(stack)
     }
 
@@ -277,14 +285,6 @@ fn sweep(ingest: &LocalQueue) {
     }
 }
 
-fn serve_issuer(listener: TcpListener, directory: Arc<Issuer>) {
-    tokio::spawn(async move {
-        if let Err(error) = axum::serve(listener, issuer::router(directory)).await {
-            tracing::error!(%error, "the development issuer stopped");
-        }
-    });
-}
-
 /// The wanted port beside the page's, or any free one where another program has it.
 async fn listen_near(page: u16, wanted: Option<u16>) -> Result<TcpListener, StartError> {
     match wanted {
@@ -298,7 +298,7 @@ async fn listen_near(page: u16, wanted: Option<u16>) -> Result<TcpListener, Star
 
 /// The secret of this data folder, made at its first use: kept data is found again only with the same one.
 pub(crate) fn hashing_secret(data: &Path) -> Result<HandleKey, StartError> {
-    let path = data.join("hashing-secret");
+    let path = data.join(HASHING_SECRET);
     let unusable = |reason: String| StartError::Secret { path: path.clone(), reason };
     let secret = match std::fs::read(&path) {
         Ok(secret) => secret,

@@ -36,14 +36,14 @@ impl Role {
         }
     }
 
-    /// A role by its name; `None` for any that is not ours. Case and the kind of separator do not matter, since
-    /// directories have their own habits: `SocialWorker`, `social_worker`.
+    /// A role by its whole name; `None` for any that is not ours. Case and what stands between its words do not matter,
+    /// since directories have their own habits: `SocialWorker`, `social_worker`, `Social Worker`.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
-        let plain: String = text.chars().filter(char::is_ascii_alphanumeric).map(|c| c.to_ascii_lowercase()).collect();
-        [Self::SocialWorker, Self::TeamManager, Self::Steward, Self::InformationGovernance]
-            .into_iter()
-            .find(|role| role.as_str().replace('-', "") == plain)
+        let text = text.trim();
+        [Self::SocialWorker, Self::TeamManager, Self::Steward, Self::InformationGovernance].into_iter().find(|role| {
+            ["-", "_", " ", ""].iter().any(|between| role.as_str().replace('-', between).eq_ignore_ascii_case(text))
+        })
     }
 }
 
@@ -147,23 +147,31 @@ impl User {
     }
 }
 
-/// Roles from a claim in any of the forms it is seen in: a JSON list, that list as text, API Gateway's `[a b]`, or one
-/// name alone. What is not ours is ignored.
+/// Roles from a claim in any of the forms it is seen in: a JSON list, that list as text, names between commas, one name
+/// alone, or API Gateway's `[a b]`. What is not ours is ignored, except in the last.
 fn roles(claim: &Value) -> BTreeSet<Role> {
     match claim {
         Value::Array(list) => list.iter().filter_map(Value::as_str).filter_map(Role::parse).collect(),
         Value::String(text) => match serde_json::from_str::<Vec<String>>(text) {
             Ok(list) => list.iter().filter_map(|role| Role::parse(role)).collect(),
-            Err(_) => text
-                .trim()
-                .trim_start_matches('[')
-                .trim_end_matches(']')
-                .split([' ', ','])
-                .filter_map(Role::parse)
-                .collect(),
+            Err(_) => roles_in_text(text.trim()),
         },
         _ => BTreeSet::new(),
     }
+}
+
+/// In API Gateway's `[a b]` nothing tells a space between two roles from one within a role: `[ex social-worker]` may be the
+/// one role "ex social-worker". So such a text counts only when every word in it is a role of ours.
+fn roles_in_text(text: &str) -> BTreeSet<Role> {
+    let flattened = text.strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
+    let list = flattened.unwrap_or(text);
+    if let Some(one) = Role::parse(list) {
+        return BTreeSet::from([one]);
+    }
+    if flattened.is_none() && list.contains(',') {
+        return list.split(',').filter_map(Role::parse).collect();
+    }
+    list.split_whitespace().map(Role::parse).collect::<Option<_>>().unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -186,7 +194,44 @@ mod tests {
         assert_eq!(roles_of(&json!("[social-worker team-manager]")), both);
         assert_eq!(roles_of(&json!(r#"["social-worker","team-manager"]"#)), both);
         assert_eq!(roles_of(&json!("social-worker, team-manager")), both);
-        assert_eq!(roles_of(&json!("SocialWorker")), ["social-worker"]);
+        for one in ["SocialWorker", "social_worker", "Social Worker", "[Social Worker]", " SOCIAL-WORKER "] {
+            assert_eq!(roles_of(&json!(one)), ["social-worker"], "{one}");
+        }
+        assert_eq!(roles_of(&json!("payroll clerk, team manager")), ["team-manager"]);
+        assert_eq!(roles_of(&json!(["payroll clerk", "steward"])), ["steward"]);
+    }
+
+    #[test]
+    fn a_role_that_only_contains_the_name_of_ours_is_another_role() {
+        for other in [
+            "ex social-worker",
+            "social-worker trainee",
+            "not a team-manager",
+            "trainee steward",
+            "social worker manager",
+            "ex-social-worker",
+            "social-workers",
+            "social.worker",
+            "social--worker",
+            "ésocial-worker",
+            "social-wörker",
+            "社social-worker",
+            "social-wor\u{212a}er",
+            "social-worker!",
+            "/social-worker",
+            "[social-worker",
+            "social-worker]",
+            "[social-worker]]",
+        ] {
+            let flattened = format!("[{other}]");
+            let listed = json!([other]).to_string();
+            for claim in [json!(other), json!([other]), json!(flattened), json!(listed)] {
+                assert!(roles_of(&claim).is_empty(), "{claim}");
+            }
+        }
+        // Two roles or one: API Gateway does not say.
+        assert!(roles_of(&json!("[payroll social-worker]")).is_empty());
+        assert!(roles_of(&json!("map[role:social-worker]")).is_empty());
     }
 
     #[test]

@@ -6,7 +6,7 @@ use axum::{
     body::Body,
     extract::{DefaultBodyLimit, MatchedPath, Request},
     http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header},
-    middleware::{Next, from_fn, map_response},
+    middleware::{Next, from_fn},
     response::{IntoResponse, Response},
 };
 use fc_access::RolesClaim;
@@ -28,13 +28,7 @@ pub fn api(routes: Router) -> Router {
     secured(
         routes
             .fallback(|| async { Problem::not_found() })
-            .method_not_allowed_fallback(|| async { Problem::method_not_allowed() })
-            .layer(map_response(|mut response: Response| async {
-                response.headers_mut().entry(header::CONTENT_SECURITY_POLICY).or_insert(HeaderValue::from_static(
-                    "default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'",
-                ));
-                response
-            })),
+            .method_not_allowed_fallback(|| async { Problem::method_not_allowed() }),
     )
 }
 
@@ -129,9 +123,14 @@ async fn round(mut request: Request, next: Next) -> Response {
     response
 }
 
-/// Headers that stop a browser from guessing, framing, keeping or passing on what it got.
-fn protect(headers: &mut HeaderMap) {
+/// Headers that stop a browser from guessing, framing, keeping, running or passing on what it got, where an answer does not
+/// say something else.
+pub fn protect(headers: &mut HeaderMap) {
     for (name, value) in [
+        (
+            header::CONTENT_SECURITY_POLICY,
+            "default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'",
+        ),
         (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
         (header::X_FRAME_OPTIONS, "DENY"),
         (header::REFERRER_POLICY, "no-referrer"),

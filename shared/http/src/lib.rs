@@ -17,7 +17,7 @@ pub mod signed;
 
 pub use answer::Answer;
 pub use body::Json;
-pub use edge::{OriginKey, api, only_through, roles_in, secured};
+pub use edge::{OriginKey, api, only_through, protect, roles_in, secured};
 pub use path::Path;
 pub use problem::{Problem, ProblemSent};
 pub use signed::{Signed, request_id};

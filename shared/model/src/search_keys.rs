@@ -386,6 +386,7 @@ mod tests {
             case_ids: Vec::new(),
             allocated: Vec::new(),
             protection: Protection::None,
+            records: Vec::new(),
             dated: Vec::new(),
             only_dated: false,
         }

@@ -3,15 +3,25 @@
 use crate::workbook::LINE_BREAK;
 use std::borrow::Cow;
 
-/// What a spreadsheet takes for the beginning of a formula. [`Mend`](crate::Mend) puts an apostrophe before it.
-pub(crate) const ACTIVE: [char; 6] = ['=', '+', '-', '@', '\t', '\r'];
+/// What a spreadsheet takes for the beginning of a formula: the signs, and those that some take for them, full-width, small
+/// and the minus of mathematics.
+const FORMULA_SIGNS: [char; 13] = ['=', '+', '-', '@', '＝', '＋', '－', '＠', '﹦', '﹢', '﹣', '﹫', '−'];
+
+/// Whether a spreadsheet may run a text, also when it first takes away what cannot be seen. [`Mend`](crate::Mend) puts an
+/// apostrophe before it.
+pub(crate) fn is_active(text: &str) -> bool {
+    let unseen = |c: char| {
+        c.is_whitespace() || c.is_control() || matches!(c, '\u{ad}' | '\u{200b}'..='\u{200f}' | '\u{2060}' | '\u{feff}')
+    };
+    text.starts_with(['\t', '\r', '\n']) || text.trim_start_matches(unseen).starts_with(FORMULA_SIGNS)
+}
 
 /// Trims a cell, and takes out what no value has: zero bytes, control characters, no-break spaces, the `="..."` that keeps
 /// a spreadsheet from reading a number, and the apostrophe that keeps it from reading a formula. Line breaks stay when `lines` asks for them.
 pub(crate) fn cleaned(text: &str, lines: bool) -> String {
     let text = text.trim();
     let text = text.strip_prefix("=\"").and_then(|rest| rest.strip_suffix('"')).unwrap_or(text);
-    let text = text.strip_prefix('\'').filter(|rest| rest.starts_with(ACTIVE)).unwrap_or(text);
+    let text = text.strip_prefix('\'').filter(|rest| is_active(rest)).unwrap_or(text);
     if text.bytes().all(|b| matches!(b, b' '..=b'~')) {
         return text.trim().to_owned();
     }

@@ -1,7 +1,7 @@
 //! Rejected rows as a CSV that their owner can mend and send again: agreed columns only, and nothing in it that a
 //! spreadsheet would run.
 
-use crate::{Reader, Row, cells::ACTIVE};
+use crate::{Reader, Row, cells::is_active};
 use std::io::Read;
 
 /// Most bytes of rejected rows: a file with more is mended at its source.
@@ -62,11 +62,50 @@ fn write_row<'a>(csv: &mut String, cells: impl Iterator<Item = &'a str>) {
     for (position, cell) in cells.enumerate() {
         csv.push_str(if position > 0 { ",\"" } else { "\"" });
         // The apostrophe is what a spreadsheet itself uses to say "text"; reading the file takes it off again.
-        if cell.starts_with(ACTIVE) {
+        if is_active(cell) {
             csv.push('\'');
         }
         csv.push_str(&cell.replace('"', "\"\""));
         csv.push('"');
     }
     csv.push_str("\r\n");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cells::cleaned;
+
+    #[test]
+    fn no_cell_of_the_rejected_rows_is_run_by_a_spreadsheet_and_each_is_read_back_as_it_was() {
+        for cell in [
+            "=1+1",
+            "+44 7700 900123",
+            "-",
+            "@SUM(A1)",
+            "＝HYPERLINK(\"http://evil.example\")",
+            "＋1",
+            "－1",
+            "＠a",
+            "﹦1",
+            "−1",
+            " =1+1",
+            "\u{feff}=1+1",
+            "\u{200b}＝1",
+            "\t=1+1",
+            "\r=1+1",
+            "\n=1+1",
+            "\tx",
+        ] {
+            let mut csv = String::new();
+            write_row(&mut csv, [cell].into_iter());
+            assert!(csv.starts_with("\"'"), "{csv:?}");
+            assert_eq!(cleaned(&format!("'{cell}"), false), cleaned(cell, false), "{cell:?}");
+        }
+        for cell in ["O'Neill", "'Ohana", "12-14 Mill Lane", "a@b.uk", "", "Zoë"] {
+            let mut csv = String::new();
+            write_row(&mut csv, [cell].into_iter());
+            assert_eq!(csv, format!("\"{cell}\"\r\n"));
+        }
+    }
 }

@@ -1,8 +1,8 @@
-//! What the hosted page remembers between requests, all of it short-lived: sign-ins under way, sessions, and searches.
+//! What the hosted page remembers between requests, all of it short-lived: sign-ins that are used up, sessions, and searches.
 //!
 //! | pk | sk | content |
 //! | --- | --- | --- |
-//! | `LOGIN#<hash of the sign-in cookie>` | `LOGIN` | [`SignIn`]: taken once, by the callback |
+//! | `LOGIN#<hash of the sign-in's state>` | `LOGIN` | nothing: the sign-in is used up. What is under way is in its cookie alone |
 //! | `SESSION#<hash of the session cookie>` | `SESSION` | [`Session`]: until signed out, idle or too old |
 //! | `SEARCH#<hash of the search id>` | `SEARCH` | [`SavedSearch`]: read back by the person who made it |
 //!
@@ -28,8 +28,8 @@ pub struct Limits {
     pub absolute: SignedDuration,
 }
 
-/// A sign-in under way at the issuer: what its answer must fit.
-#[derive(Clone, Serialize, Deserialize)]
+/// A sign-in under way at the issuer: what its answer must fit. No text of it has a full stop.
+#[derive(Clone, PartialEq)]
 pub struct SignIn {
     /// Comes back in the answer's address; says that this browser asked.
     pub state: String,
@@ -98,27 +98,41 @@ impl Sessions {
         Self { table: store.sessions.clone(), key: store.key.clone() }
     }
 
-    /// Remembers a sign-in that begins, under the value of the cookie that its browser holds.
+    /// What the browser keeps of a sign-in that begins. Nothing in it is secret from its user, and none of it can be changed
+    /// without the key. It is not stored here, because anybody may begin a sign-in as often as they like.
+    #[must_use]
+    pub fn seal(&self, sign_in: &SignIn) -> String {
+        let SignIn { state, nonce, verifier, to, begun } = sign_in;
+        let content = format!("{state}.{nonce}.{verifier}.{to}.{}", begun.as_second());
+        format!("{content}.{}", self.key.hash("sign-in", &content))
+    }
+
+    /// The sign-in that a cookie holds, if we sealed it, and not too long ago.
+    #[must_use]
+    pub fn unseal(&self, cookie: &str, now: Timestamp) -> Option<SignIn> {
+        let (content, seal) = cookie.rsplit_once('.')?;
+        // Hashes of the two are compared, so that how long it takes tells nothing of the right one.
+        let hashed = |seal: &str| self.key.hash("seal", seal);
+        if hashed(seal) != hashed(&self.key.hash("sign-in", content)) {
+            return None;
+        }
+        let fields: Vec<&str> = content.split('.').collect();
+        let [state, nonce, verifier, to, begun] = fields[..] else { return None };
+        let begun = Timestamp::from_second(begun.parse().ok()?).ok()?;
+        let [state, nonce, verifier, to] = [state, nonce, verifier, to].map(str::to_owned);
+        (now < begun + SIGN_IN_LASTS).then_some(SignIn { state, nonce, verifier, to, begun })
+    }
+
+    /// Uses a sign-in up when the issuer has said who it is: true for one caller only, so an answer cannot be played twice.
     ///
     /// # Errors
     /// When the table cannot be written.
-    pub async fn begin(&self, cookie: &str, sign_in: &SignIn) -> Result<(), StoreError> {
+    pub async fn use_up(&self, sign_in: &SignIn) -> Result<bool, StoreError> {
         let expires = sign_in.begun + SIGN_IN_LASTS;
-        let item = Item::json(self.at("LOGIN", cookie), 1, sign_in)?.expiring(expires.as_second());
-        self.table.put(&item, Guard::Absent).await
-    }
-
-    /// Takes the sign-in of a browser: at most one caller ever gets it, so an answer cannot be played twice.
-    ///
-    /// # Errors
-    /// When the table cannot be read or written.
-    pub async fn take(&self, cookie: &str, now: Timestamp) -> Result<Option<SignIn>, StoreError> {
-        let key = self.at("LOGIN", cookie);
-        let Some(item) = self.table.get(&key, true).await? else { return Ok(None) };
-        let sign_in: SignIn = item.read()?;
-        match self.table.delete(&key, Guard::Is(item.rev)).await {
-            Ok(()) if now < sign_in.begun + SIGN_IN_LASTS => Ok(Some(sign_in)),
-            Ok(()) | Err(StoreError::Conflict) => Ok(None),
+        let item = Item::json(self.at("LOGIN", &sign_in.state), 1, &())?.expiring(expires.as_second());
+        match self.table.put(&item, Guard::Absent).await {
+            Ok(()) => Ok(true),
+            Err(StoreError::Conflict) => Ok(false),
             Err(error) => Err(error),
         }
     }
@@ -228,5 +242,62 @@ impl Sessions {
     ) -> Result<Item, StoreError> {
         let ends = (session.seen + limits.idle).min(session.opened + limits.absolute);
         Ok(Item::json(self.at("SESSION", cookie), rev, session)?.expiring(ends.as_second()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Endpoints, Names, settings::Clients};
+
+    fn sessions(secret: u8) -> Sessions {
+        let nowhere = Endpoints {
+            dynamodb: "http://127.0.0.1:9".into(),
+            s3: "http://127.0.0.1:9".into(),
+            access_key_id: "local".into(),
+            secret_access_key: "local".into(),
+        };
+        let key = HandleKey::new([secret; 32]).unwrap();
+        Sessions::of(&Store::new(&Clients::local(&nowhere), &Names::with_prefix(""), key))
+    }
+
+    fn noon() -> Timestamp {
+        "2026-03-02T12:00:00Z".parse().unwrap()
+    }
+
+    fn sign_in() -> SignIn {
+        SignIn {
+            state: "sta-te".into(),
+            nonce: "non_ce".into(),
+            verifier: "verifier".into(),
+            to: "/people/P-1".into(),
+            begun: noon(),
+        }
+    }
+
+    #[test]
+    fn a_sign_in_comes_back_from_its_cookie_until_it_is_too_old() {
+        let cookie = sessions(7).seal(&sign_in());
+        assert!(
+            cookie.len() < 4000 && cookie.bytes().all(|b| b.is_ascii_graphic() && !b"\",;\\".contains(&b)),
+            "{cookie}"
+        );
+        assert!(sessions(7).unseal(&cookie, noon() + SignedDuration::from_secs(899)) == Some(sign_in()));
+        assert!(sessions(7).unseal(&cookie, noon() + SignedDuration::from_secs(900)).is_none());
+    }
+
+    #[test]
+    fn a_cookie_that_was_changed_or_made_by_somebody_else_is_no_sign_in() {
+        let cookie = sessions(7).seal(&sign_in());
+        assert!(sessions(8).unseal(&cookie, noon()).is_none(), "another council's");
+        for (part, other) in
+            [("/people/P-1", "/people/P-2"), ("sta-te", "guess"), (".1772452800.", ".9772452800."), ("non_ce", "")]
+        {
+            assert!(cookie.contains(part), "{cookie}");
+            assert!(sessions(7).unseal(&cookie.replace(part, other), noon()).is_none(), "{part}");
+        }
+        for junk in ["", ".", "a.b.c.d.1.", "a.b.c.d.1.0", &cookie[..cookie.len() - 1]] {
+            assert!(sessions(7).unseal(junk, noon()).is_none(), "{junk}");
+        }
     }
 }

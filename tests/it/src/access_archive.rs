@@ -1,8 +1,8 @@
 //! The audit trail's copy in a bucket where nothing changes.
 
 use fc_audit_archive::archive;
-use fc_local::DataFolder;
-use fc_store::{Bucket, Endpoints, settings::Clients};
+use fc_local::{DataFolder, access_key::AccessKey};
+use fc_store::{Bucket, settings::Clients};
 use serde_json::{Value, json};
 use std::sync::Arc;
 
@@ -13,13 +13,9 @@ const TAMPERED: &str = include_str!("../../../events/audit-archive-tampered.json
 async fn object_store() -> (DataFolder, Clients) {
     let folder = DataFolder::open(None).unwrap();
     let listener = fc_local::listen(0).await.unwrap();
-    let s3 = fc_local::s3::start(listener, folder.path(), &[], Arc::new(|_| {})).await.unwrap();
-    let clients = Clients::local(&Endpoints {
-        dynamodb: s3.clone(),
-        s3,
-        access_key_id: fc_local::s3::ACCESS_KEY.into(),
-        secret_access_key: fc_local::s3::SECRET_KEY.into(),
-    });
+    let key = AccessKey::random();
+    let s3 = fc_local::s3::start(listener, folder.path(), &[], Arc::new(|_| {}), &key).await.unwrap();
+    let clients = Clients::local(&key.endpoints(&s3, &s3));
     clients.s3.create_bucket().bucket("archive").send().await.unwrap();
     (folder, clients)
 }

@@ -60,6 +60,8 @@ impl Account {
             .with("BUCKET_ARCHIVE", "archive")
             .with("S3_PATH_STYLE", "true")
             .with("AWS_ENDPOINT_URL_SQS", &self.queues)
+            .with("AWS_ACCESS_KEY_ID", &stack.key.id)
+            .with("AWS_SECRET_ACCESS_KEY", &stack.key.secret)
             .with("AWS_ENDPOINT_URL_S3", &stack.s3)
             .with("AWS_ENDPOINT_URL_DYNAMODB", &stack.dynamodb)
             .with("LOG", "debug");

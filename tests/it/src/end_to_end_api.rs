@@ -9,7 +9,6 @@ use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD as BASE64};
 use fc_local::{
     edge::{BODY_LIMIT, Functions, TokenCheck, router},
     issuer::{Client, Issuer, Lifetimes},
-    s3::SECRET_KEY,
     stack::API_AUDIENCE,
 };
 use fc_synth::demo;
@@ -63,7 +62,7 @@ async fn token_for_the_page(town: &Town) -> String {
     let (_, code) = chosen.header("location").split_once("code=").unwrap();
     let exchange = form(&[
         client,
-        ("client_secret", SECRET_KEY),
+        ("client_secret", &town.stack.client_secret),
         ("grant_type", "authorization_code"),
         ("redirect_uri", &callback),
         ("code", code.split('&').next().unwrap()),

@@ -9,20 +9,22 @@ use fc_local::{
 };
 use fc_store::Table;
 use fc_synth::{FeedSummary, Summary};
-use jiff::{Timestamp, civil::Date, tz::TimeZone};
+use jiff::{Timestamp, civil::Date};
 use serde_json::{Value, json};
 use std::{
     collections::BTreeMap,
     path::{Path, PathBuf},
+    sync::LazyLock,
 };
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
 };
 
-/// The day this test runs on: extracts are of today.
+/// The day this test runs on, as the tool counts days: extracts are of today. The same to the end, also at midnight.
 pub(crate) fn today() -> Date {
-    TimeZone::UTC.to_datetime(Timestamp::now()).date()
+    static TODAY: LazyLock<Date> = LazyLock::new(|| fc_access::today(Timestamp::now()));
+    *TODAY
 }
 
 /// The repository.
@@ -276,8 +278,14 @@ impl Reply {
 
 /// One request over a connection of its own. HTTP/1.0, so that the end of the connection is the end of the body.
 pub(crate) async fn send(base: &str, method: &str, path: &str, headers: &[(&str, String)], body: &[u8]) -> Reply {
+    let own = ("host", base.strip_prefix("http://").unwrap().to_owned());
+    send_bare(base, method, path, &[&[own][..], headers].concat(), body).await
+}
+
+/// The same without the name of the host.
+pub(crate) async fn send_bare(base: &str, method: &str, path: &str, headers: &[(&str, String)], body: &[u8]) -> Reply {
     let host = base.strip_prefix("http://").unwrap();
-    let mut head = format!("{method} {path} HTTP/1.0\r\nhost: {host}\r\ncontent-length: {}\r\n", body.len());
+    let mut head = format!("{method} {path} HTTP/1.0\r\ncontent-length: {}\r\n", body.len());
     for (name, value) in headers {
         head.push_str(&format!("{name}: {value}\r\n"));
     }

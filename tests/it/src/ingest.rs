@@ -2,7 +2,7 @@
 
 use crate::lambda_runtime::Function;
 use fc_ingest::{Ingest, Report, SqsEvent, handle};
-use fc_local::DataFolder;
+use fc_local::{DataFolder, access_key::AccessKey};
 use fc_model::{Change, Content, RecordHandle, Seq};
 use fc_sources::Definitions;
 use fc_store::{
@@ -142,14 +142,11 @@ impl Council {
         let folder = DataFolder::open(None).unwrap();
         let names = Names::with_prefix("");
         let s3 = fc_local::listen(0).await.unwrap();
-        let s3 = fc_local::s3::start(s3, folder.path(), &["extracts"], Arc::new(|_| {})).await.unwrap();
-        let dynamodb = fc_local::dynamo::start(fc_local::listen(0).await.unwrap(), None).await.unwrap();
-        let endpoints = Endpoints {
-            dynamodb,
-            s3,
-            access_key_id: fc_local::s3::ACCESS_KEY.into(),
-            secret_access_key: fc_local::s3::SECRET_KEY.into(),
-        };
+        let access = AccessKey::random();
+        let s3 = fc_local::s3::start(s3, folder.path(), &["extracts"], Arc::new(|_| {}), &access).await.unwrap();
+        let dynamodb = fc_local::listen(0).await.unwrap();
+        let dynamodb = fc_local::dynamo::start(dynamodb, None, access.clone()).await.unwrap();
+        let endpoints = access.endpoints(&dynamodb, &s3);
         let clients = Clients::local(&endpoints);
         create_tables(&clients, &names).await.unwrap();
         create_buckets(&clients, &names).await.unwrap();
@@ -886,6 +883,8 @@ async fn the_real_function_answers_every_sample_event() {
         .with("QUEUE_INGEST", "http://127.0.0.1:9/ingest")
         .with("QUEUE_MATCHING", "http://127.0.0.1:9/matching")
         .with("S3_PATH_STYLE", "true")
+        .with("AWS_ACCESS_KEY_ID", &council.endpoints.access_key_id)
+        .with("AWS_SECRET_ACCESS_KEY", &council.endpoints.secret_access_key)
         .with("AWS_ENDPOINT_URL_S3", &council.endpoints.s3)
         .with("AWS_ENDPOINT_URL_DYNAMODB", &council.endpoints.dynamodb);
     let run = function.run(events).await.unwrap();

@@ -1,7 +1,6 @@
 //! The program is killed, with no chance to tidy up, again and again, and goes on where it was.
 
-use fc_local::{DataFolder, s3};
-use fc_store::{Endpoints, settings::Clients};
+use fc_local::{DataFolder, loads::running};
 use serde_json::Value;
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -18,8 +17,6 @@ use tokio::{
 const PEOPLE: &str = "400";
 /// How often it is killed.
 const KILLS: u64 = 8;
-/// What says where the tables are.
-const TABLES: &str = "What is stored, for tools that speak DynamoDB: ";
 
 /// A running stack over a kept folder.
 struct Running {
@@ -43,15 +40,11 @@ impl Running {
         Self { child, lines }
     }
 
-    /// Waits until everybody is loaded, and says where the tables are.
-    async fn ready(&mut self) -> String {
-        let mut tables = String::new();
+    /// Waits until everybody is loaded.
+    async fn ready(&mut self) {
         while let Some(line) = self.lines.next_line().await.unwrap() {
-            if let Some(rest) = line.strip_prefix(TABLES) {
-                tables = rest.split(' ').next().unwrap().to_owned();
-            }
             if line.starts_with("ready ") {
-                return tables;
+                return;
             }
         }
         panic!("it ended before it was ready");
@@ -71,13 +64,8 @@ fn folder() -> DataFolder {
 }
 
 /// Everybody, by their records: what is shown of them, but for ids and epochs.
-async fn people(dynamodb: &str) -> BTreeMap<BTreeSet<String>, String> {
-    let clients = Clients::local(&Endpoints {
-        dynamodb: dynamodb.to_owned(),
-        s3: dynamodb.to_owned(),
-        access_key_id: s3::ACCESS_KEY.into(),
-        secret_access_key: s3::SECRET_KEY.into(),
-    });
+async fn people(data: &Path) -> BTreeMap<BTreeSet<String>, String> {
+    let (clients, _) = running(data).unwrap();
     let pages = clients.dynamodb.scan().table_name("people").into_paginator().items().send();
     let items: Vec<_> = pages.collect::<Result<_, _>>().await.unwrap();
     let mut people = BTreeMap::new();
@@ -104,7 +92,8 @@ async fn a_stack_that_is_killed_again_and_again_ends_with_the_same_people() {
     let undisturbed = folder();
     let began = Instant::now();
     let mut running = Running::start(undisturbed.path());
-    let expected = people(&running.ready().await).await;
+    running.ready().await;
+    let expected = people(undisturbed.path()).await;
     let lasted = u64::try_from(began.elapsed().as_millis()).unwrap();
     running.kill().await;
     assert!(expected.len() > 100, "{} people", expected.len());
@@ -122,7 +111,8 @@ async fn a_stack_that_is_killed_again_and_again_ends_with_the_same_people() {
     }
     assert!(in_the_middle > 0, "it was always ready before it was killed");
     let mut running = Running::start(disturbed.path());
-    let found = people(&running.ready().await).await;
+    running.ready().await;
+    let found = people(disturbed.path()).await;
     assert_eq!(found.keys().collect::<Vec<_>>(), expected.keys().collect::<Vec<_>>());
     assert!(found == expected, "the same records make the same people, who look the same");
     running.kill().await;

@@ -62,3 +62,6 @@ mod killed;
 
 #[cfg(test)]
 mod poison;
+
+#[cfg(test)]
+mod stranger;

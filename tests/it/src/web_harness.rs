@@ -50,6 +50,7 @@ pub(crate) struct World {
     pub(crate) store: Store,
     pub(crate) issuer: Issuer,
     pub(crate) router: Router,
+    dynamodb: aws_sdk_dynamodb::Client,
 }
 
 /// A source of people with the columns every source here has, what it adds to them, and whom to ring.
@@ -118,8 +119,13 @@ impl World {
             settings: Settings::new(BASE, &issuer.url, CLIENT, None, "roles").unwrap(),
             clock,
         };
-        let no_table = Table::new(clients.dynamodb, "nowhere");
-        Self { router: fc_web::router(web.clone()), web, no_table, store, issuer }
+        let no_table = Table::new(clients.dynamodb.clone(), "nowhere");
+        Self { router: fc_web::router(web.clone()), web, no_table, store, issuer, dynamodb: clients.dynamodb }
+    }
+
+    /// How many items the table of sessions has.
+    pub(crate) async fn sessions_kept(&self) -> i32 {
+        self.dynamodb.scan().table_name("sessions").send().await.unwrap().count()
     }
 
     /// The same council with its page set up otherwise.
@@ -131,6 +137,7 @@ impl World {
             no_table: self.no_table.clone(),
             store: self.store.clone(),
             issuer: self.issuer.clone(),
+            dynamodb: self.dynamodb.clone(),
         }
     }
 
