@@ -29,8 +29,10 @@ class Knows:
         }
         holders = [service for service, birth in person.births.items() if birth is not None]
         self.shown = first
-        if holders and all(first[service] != YES for service in holders):
-            # Nobody who may be shown says when the person was born. Whether a secret birth date may decide is not ours to say.
+        # Whether nobody who may be shown says when the person was born, though somebody else does.
+        self.birth_is_secret = bool(holders) and all(first[service] != YES for service in holders)
+        if self.birth_is_secret:
+            # Whether a secret birth date may decide about others is not ours to say.
             without = {service: is_shown(sources[service], None, day) for service in person.services}
             self.shown = {
                 service: answer if service in holders or answer == without[service] else EITHER
@@ -111,9 +113,10 @@ def ask_open_search(tool, people, sources, day, judge):
             ask("name that one service knows", wanted, lines_of(person, tool.search(own, forename)), f"{forename} {own}, of {service}")
             ask("surname that one service knows, alone", wanted, lines_of(person, tool.search(own)), f"{own}, of {service}")
         for service, own in person.own_forename.items():
-            # The shared surname beside it finds as well, so only who must be found can be judged.
-            wanted = YES if knows.told_by([service]) == YES and not person.is_withheld else EITHER
-            ask("forename that one service knows", wanted, lines_of(person, tool.search(surname, own)), f"{own} {surname}, of {service}")
+            # The shared surname beside it may find as well, so only who must be found is asked for.
+            if knows.told_by([service]) == YES and not person.is_withheld:
+                found = lines_of(person, tool.search(surname, own))
+                ask("forename that one service knows", YES, found, f"{own} {surname}, of {service}")
 
         if not lines or knows.visible == NO:
             continue
@@ -133,14 +136,16 @@ def ask_open_search(tool, people, sources, day, judge):
                 silent.append(person.own_street[1])
             if birth and knows.birth == NO:
                 silent.append(birth)
-            told = [word for word in silent if word.lower() in (text + str(answer)).lower()]
+            # Those who live there have the same address on their lines, by sources that may tell it.
+            own = {key: value for key, value in page.items() if key != "family"}
+            told = [word for word in silent if word.lower() in f"{own} {answer}".lower()]
             ask("page keeps what is silent", NO, told, f"what only silent services say on the page ({', '.join(told)})")
         if len(lines) != 1 or person.is_withheld or page_of(lines[0]["id"])[0] is None:
             continue
         page, _ = page_of(lines[0]["id"])
         for flag in page["services"]:
             service = flag["source"]["source"]
-            if service not in person.services or knows.shown[service] == EITHER:
+            if service not in person.services or knows.shown[service] == EITHER or knows.birth_is_secret:
                 continue
             unknown = person.birth is None and not sources[service].at_any_age
             if unknown and sources[service].age_unknown == "say":
