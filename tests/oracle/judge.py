@@ -3,10 +3,15 @@
 from collections import Counter
 
 
+class Enough(Exception):
+    """As many disagreements as were wanted."""
+
+
 class Judge:
     """What was asked, what was answered otherwise than it should be, and what could not be judged."""
 
-    def __init__(self):
+    def __init__(self, enough=None):
+        self.enough = enough
         self.asked, self.wrong, self.open, self.passed_over = Counter(), Counter(), Counter(), Counter()
         self.disagreements = []
 
@@ -20,6 +25,8 @@ class Judge:
             self.wrong[kind] += 1
             should = "should be, and is not" if wanted == "yes" else "should not be, and is"
             self.disagreements.append(f"{kind}: {who} {should}{': ' + why if why else ''}")
+            if self.enough and len(self.disagreements) >= self.enough:
+                raise Enough
 
     def pass_over(self, why):
         """Somebody who is not asked for, and why."""

@@ -8,7 +8,8 @@ It shares no code with the product. It is small, slow and obvious, so that it ca
   synth    a council of `family-context synth`
   dev      tests/data/council-dev
 
-Ends with 1 when the tool disagrees with it, when fewer than 3,000 questions were asked, or a kind was never asked.
+Ends with 1 when the tool disagrees with it, when fewer than 3,000 questions were asked, or a kind was never asked; with 2
+when it could not ask.
 """
 
 import argparse
@@ -24,7 +25,7 @@ import made
 import made_questions
 import record_questions
 from definitions import read_extracts, read_sources
-from judge import Judge
+from judge import Enough, Judge
 from rules import today
 from tool import Tool
 
@@ -57,7 +58,7 @@ class Run:
     """One run of all councils that were asked for."""
 
     def __init__(self, options, folder):
-        self.options, self.folder, self.judge, self.started = options, folder, Judge(), 0
+        self.options, self.folder, self.judge, self.started = options, folder, Judge(options.enough), 0
 
     def tool(self, extracts, sources):
         self.started += 1
@@ -136,6 +137,7 @@ def main():
     parser.add_argument("--seed", type=int, default=13, help="which council synth makes (default: 13)")
     parser.add_argument("--councils", default="pairs,synth,dev", help="of pairs, synth and dev (default: all three)")
     parser.add_argument("--all", action="store_true", help="list every disagreement")
+    parser.add_argument("--enough", type=int, help="stop after so many disagreements")
     parser.add_argument("--tool-without-age-unknown", action="store_true", help="for a tool of before that setting")
     options = parser.parse_args()
     began = time.monotonic()
@@ -144,8 +146,11 @@ def main():
         day = today()
         with tempfile.TemporaryDirectory(prefix="oracle-") as folder:
             run = Run(options, Path(folder))
-            for council in councils:
-                {"pairs": run.pairs, "synth": run.synth, "dev": run.dev}[council]()
+            try:
+                for council in councils:
+                    {"pairs": run.pairs, "synth": run.synth, "dev": run.dev}[council]()
+            except Enough:
+                print("enough: the rest is not asked")
         if today() == day:
             break
         print("midnight passed: everything is asked again")
@@ -158,4 +163,8 @@ def main():
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    try:
+        sys.exit(main())
+    except (OSError, RuntimeError, subprocess.SubprocessError) as problem:
+        print(f"could not ask: {problem}")
+        sys.exit(2)
