@@ -75,6 +75,15 @@ class Made:
         return "hidden" in self.protection.values()
 
 
+# Letters that sound alike count as one.
+SOUNDS = str.maketrans("bpvfdtgkzsmnlr", "11112233445567")
+
+
+def sound(word):
+    """The four consonants of a made-up word, as they sound."""
+    return word.lower()[::2].translate(SOUNDS)
+
+
 class Maker:
     """Makes people one after the other, the same ones for the same day."""
 
@@ -84,13 +93,12 @@ class Maker:
         self.used, self.people, self.born_on = set(), [], {}
 
     def word(self, beside=()):
-        """A word that nobody else has, and unlike those it stands beside."""
+        """A word that nobody else has, and that sounds like none of those it stands beside, one slip or two forgiven."""
         while True:
-            consonants = [self.random.choice("bdfgklmnprstvz") for _ in range(4)]
-            vowels = [self.random.choice("aeiou") for _ in range(3)]
-            word = "".join(a + b for a, b in zip(consonants, [*vowels, ""]))
-            alike = any(word[0] == other[0].lower() or len(set(word[::2]) & set(other.lower()[::2])) > 2 for other in beside)
-            if word not in self.used and len(set(consonants)) == 4 and not alike:
+            consonants = self.random.sample("bdfgklmnprstvz", 4)
+            word = "".join(a + b for a, b in zip(consonants, [*self.random.choices("aeiou", k=3), ""]))
+            alike = any(sum(a == b for a, b in zip(sound(word), sound(other))) > 1 for other in beside)
+            if word not in self.used and not alike:
                 self.used.add(word)
                 return word.capitalize()
 
@@ -122,10 +130,10 @@ class Maker:
         person = Made(len(self.people) + 1, label, tuple(services), forename, surname, births, nhs=self.nhs_number(), **more)
         for service in services:
             if service in FORMER_OR_ALIAS | IN_THE_SURNAME:
-                person.own_surname[service] = self.word(beside[:4])
+                person.own_surname[service] = self.word(beside)
                 beside.append(person.own_surname[service])
             if service in PREFERRED:
-                person.own_forename[service] = self.word(beside[:4])
+                person.own_forename[service] = self.word(beside)
                 beside.append(person.own_forename[service])
         if self.cms in services:
             person.case = str(70_000_000 + person.number)
