@@ -21,6 +21,7 @@ import tempfile
 import time
 from pathlib import Path
 
+sys.dont_write_bytecode = True
 import made
 import made_questions
 import record_questions
