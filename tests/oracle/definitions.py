@@ -290,7 +290,8 @@ def _read_row(records, source, feed, row, today, line):
         record.birth = born or expected
         unborn = first("unborn").lower() in ("y", "yes", "1", "true")
         ahead = isinstance(record.birth, date) and record.birth > today
-        record.unborn = (born is None and expected is not None) or unborn or ahead
+        named = any("unborn" in tokens(" ".join(forenames)) for forenames, _ in record.names)
+        record.unborn = (born is None and expected is not None) or unborn or ahead or named
     died = day("date_of_death")
     if isinstance(died, date):
         record.death = died

@@ -90,9 +90,8 @@ def has_name(record, line, page):
 
 def shown_whatever(record, others, sources, day):
     """YES where the source may tell of the record whatever it is joined with, NO where it may not, else EITHER."""
-    births = {record.birth, *(other.birth for other in others)}
-    if "placeholder" in births:
-        births = (births - {"placeholder"}) | {None}
+    # An unborn child is of no age yet, whatever day was expected; a placeholder is no birth date.
+    births = {day if one.unborn else None if one.birth == "placeholder" else one.birth for one in [record, *others]}
     deaths = {record.death, *(other.death for other in others)}
     answers = {is_shown(sources[record.source], birth, day, death) for birth in births for death in deaths}
     return answers.pop() if len(answers) == 1 else EITHER
@@ -147,7 +146,7 @@ def ask(tool, records, sources, day, judge):
                      or any(flag["source"]["source"] == record.source and flag["state"].startswith(("found", "age-unknown"))
                             for flag in (page_of(line["id"]) or {"services": []})["services"])]
         judge.ask("record: page has its source", said(record, means), YES, from_here)
-        if birth and not record.unborn and all(other.birth in (record.birth, None, "placeholder") for other in close):
+        if birth and not record.unborn and all(other.birth in (record.birth, None) for other in close):
             answer = tool.search(birth=birth)
             found = {line["id"] for line in answer["people"]} & {line["id"] for line in lines}
             if found or not answer["more"]:
