@@ -32,7 +32,6 @@ class Source:
     """What a definition says of who may be seen."""
 
     name: str
-    service: str
     rows: dict
     enabled: bool
     is_cms: bool
@@ -56,7 +55,6 @@ def read_sources(folder):
         ages = said.get("ages", {})
         sources[path.stem] = Source(
             name=path.stem,
-            service=said.get("service", path.stem),
             rows=said,
             enabled=said.get("enabled", True),
             is_cms=said.get("cms", False),
@@ -86,9 +84,8 @@ class Record:
     postcode: str = ""
     uprn: str = ""
     protection: str = "none"
-    # (related record id, relationship)
+    # Record ids of those it states a relationship with.
     related: list = field(default_factory=list)
-    line: int = 0
 
 
 def _text(path, encoding):
@@ -253,11 +250,11 @@ def read_extracts(folder, sources, today):
             if folded == headings or folded[0].startswith("total"):
                 continue
             row = dict(zip(headings, cells))
-            _read_row(records, source, feed, row, today, lines.line_num)
+            _read_row(records, source, feed, row, today)
     return list(records.values())
 
 
-def _read_row(records, source, feed, row, today, line):
+def _read_row(records, source, feed, row, today):
     columns = feed["columns"]
 
     def first(field):
@@ -266,11 +263,10 @@ def _read_row(records, source, feed, row, today, line):
     id = re.sub(r"\.0$", "", first("record_id"))
     if not id or re.fullmatch(r"[\d.]+E\+\d+", id):
         return
-    record = records.setdefault((source.name, id), Record(source.name, id, line=line))
+    record = records.setdefault((source.name, id), Record(source.name, id))
     if feed["kind"] == "relationships":
         if "related_id" in columns and first("related_id"):
-            ended = first("relationship_to") or first("relationship_from")
-            record.related.append((first("related_id"), first("relationship"), bool(ended)))
+            record.related.append(first("related_id"))
         return
     if feed["kind"] == "identifiers":
         if first("identifier_kind") == "nhs_number":

@@ -153,7 +153,7 @@ def ask_open_search(tool, people, sources, day, judge):
             else:
                 found = flag["state"].startswith("found")
                 ask("services on the page", knows.shown[service], found, f"{service} as found (it says {flag['state']})")
-        if person.mother and not person.mother.is_hidden:
+        if person.mother and all(knows.shown[service] == YES for service in person.services if sources[service].is_cms):
             ask("page lists the mother", YES, is_listed(person.mother, [one["person"] for one in page["family"]["stated"]]), "its own page")
 
     for person in people:
@@ -162,7 +162,9 @@ def ask_open_search(tool, people, sources, day, judge):
             page, _ = page_of(ids[person.mother.number])
             stated = [one["person"] for one in page["family"]["stated"]] if page else []
             cms = [service for service in person.services if sources[service].is_cms]
-            judge.ask("relative's page lists", who(person, knows, "the mother's page"), knows.told_by(cms), is_listed(person, stated))
+            # What the mother's record says of somebody of whom the same system is silent is open.
+            wanted = EITHER if knows.told_by(cms) == NO and not person.is_hidden else knows.told_by(cms)
+            judge.ask("relative's page lists", who(person, knows, "the mother's page"), wanted, is_listed(person, stated))
         elsewhere = person.own_street[0] if person.own_street else None
         for kind, neighbour, services in (
             ("same address", person.neighbour, [service for service in person.services if service != elsewhere]),

@@ -3,10 +3,11 @@
 
 It shares no code with the product. It is small, slow and obvious, so that it can be believed. Councils:
 
-  pairs    people made for it, known to each service, pair and triple of services of the shipped definitions, at ages
-           around every limit; once more with the standard dataset, and once in the child-first journey
-  synth    a council of `family-context synth`
-  dev      tests/data/council-dev
+  pairs      people made for it, known to each service, pair and triple of services of the shipped definitions, at ages
+             around every limit; and once more in the child-first journey
+  standard   pairs of the standard dataset with each other service, as if a case management system were shown at some ages
+  synth      a council of `family-context synth`
+  dev        tests/data/council-dev
 
 Ends with 1 when the tool disagrees with it, when fewer than 3,000 questions were asked, or a kind was never asked; with 2
 when it could not ask.
@@ -31,13 +32,14 @@ from rules import today
 from tool import Tool
 
 ROOT = Path(__file__).resolve().parents[2]
+SHIPPED = ROOT / "infra/sources"
 LEAST = 3000
 # A run over midnight is made again: ages are counted on one day.
 TRIES = 2
 
 
-def definitions_for(folder, into, switched_on, switched_off, journey, also_years, without_age_unknown):
-    """Copies definitions as they are shipped, but for what is on and off, the journey, and years alone as birth dates."""
+def definitions_for(folder, into, switched_on, switched_off, journey, also_years, ages, without_age_unknown):
+    """Copies definitions as they are shipped, but for what is on and off, the journey, years alone as birth dates, and ages."""
     into.mkdir(parents=True)
     for path in Path(folder).glob("*.toml"):
         text = path.read_text("utf-8")
@@ -49,6 +51,8 @@ def definitions_for(folder, into, switched_on, switched_off, journey, also_years
             text = re.sub(r'(?m)^journey = .*$', f'journey = "{journey}"', text)
         if also_years:
             text = re.sub(r'(?m)^dates = \["([^"\]]+)"\]', r'dates = ["\1", "yyyy"]', text)
+        if path.stem in ages:
+            text += "\n[ages]\nfrom = {}\nto = {}\n".format(*ages[path.stem])
         if without_age_unknown:
             text = re.sub(r"(?m)^age_unknown = .*\n", "", text)
         (into / path.name).write_text(text, "utf-8")
@@ -68,34 +72,44 @@ class Run:
 
     def definitions(self, name, folder, **more):
         """The folder that the tool gets, and the rules by which it is judged."""
-        settings = {"switched_on": (), "switched_off": (), "journey": "open-search", "also_years": False, **more}
+        settings = {"switched_on": (), "switched_off": (), "journey": "open-search", "also_years": False, "ages": {}, **more}
         without = self.options.tool_without_age_unknown
         given = definitions_for(folder, self.folder / f"{name}-given", **settings, without_age_unknown=without)
         judged = definitions_for(folder, self.folder / f"{name}-judged", **settings, without_age_unknown=False)
         return given, read_sources(judged)
 
     def pairs(self):
-        shipped, other_cms = ROOT / "infra/sources", "standard_safeguarding_dataset"
-        for name, cms, off, triples in (
-            ("pairs", "children_social_care", (), True),
-            ("pairs-standard", other_cms, ("children_social_care",), False),
-        ):
-            on = ("police",) if triples else ("police", other_cms)
-            settings = {"switched_on": on, "switched_off": off, "also_years": True}
-            given, sources = self.definitions(name, shipped, **settings)
-            day = today()
-            people = made.make(sources, cms, day, triples)
-            extracts = self.folder / f"{name}-extracts"
-            extracts.mkdir()
-            made.write(people, sources, extracts)
-            with self.tool(extracts, given) as tool:
-                self.loaded(name, tool, people)
-                made_questions.ask_open_search(tool, people, sources, day, self.judge)
-            if triples:
-                given, sources = self.definitions(f"{name}-child-first", shipped, journey="child-first", **settings)
-                with self.tool(extracts, given) as tool:
-                    self.loaded(f"{name}, child first", tool, people)
-                    made_questions.ask_child_first(tool, people, sources, day, self.judge)
+        settings = {"switched_on": ("police",), "also_years": True}
+        given, sources = self.definitions("pairs", SHIPPED, **settings)
+        day = today()
+        people = made.make(sources, "children_social_care", day)
+        extracts = self.written("pairs", people, sources)
+        with self.tool(extracts, given) as tool:
+            self.loaded("pairs", tool, people)
+            made_questions.ask_open_search(tool, people, sources, day, self.judge)
+        given, sources = self.definitions("child-first", SHIPPED, journey="child-first", **settings)
+        with self.tool(extracts, given) as tool:
+            self.loaded("pairs, child first", tool, people)
+            made_questions.ask_child_first(tool, people, sources, day, self.judge)
+
+    def standard(self):
+        cms = "standard_safeguarding_dataset"
+        given, sources = self.definitions(
+            "standard", SHIPPED, switched_on=("police", cms), switched_off=("children_social_care",), also_years=True,
+            ages={cms: (2, 25)},
+        )
+        day = today()
+        people = made.make(sources, cms, day, pairs_of_the_cms_alone=True)
+        extracts = self.written("standard", people, sources)
+        with self.tool(extracts, given) as tool:
+            self.loaded("standard", tool, people)
+            made_questions.ask_open_search(tool, people, sources, day, self.judge)
+
+    def written(self, name, people, sources):
+        extracts = self.folder / f"{name}-extracts"
+        extracts.mkdir()
+        made.write(people, sources, extracts)
+        return extracts
 
     def synth(self):
         extracts = self.folder / "synth"
@@ -103,7 +117,7 @@ class Run:
             [self.options.program, "synth", "--people", str(self.options.people), "--seed", str(self.options.seed), "--out", extracts],
             check=True, timeout=120, stdout=subprocess.DEVNULL, stdin=subprocess.DEVNULL,
         )
-        given, sources = self.definitions("synth", ROOT / "infra/sources")
+        given, sources = self.definitions("synth", SHIPPED)
         self.records("synth", extracts, given, sources)
 
     def dev(self):
@@ -136,27 +150,29 @@ def main():
     parser.add_argument("--port", type=int, default=0, help="the page's port; the next three are taken too (default: any)")
     parser.add_argument("--people", type=int, default=600, help="how many people synth makes up (default: 600)")
     parser.add_argument("--seed", type=int, default=13, help="which council synth makes (default: 13)")
-    parser.add_argument("--councils", default="pairs,synth,dev", help="of pairs, synth and dev (default: all three)")
+    parser.add_argument("--councils", default="pairs,standard,synth,dev", help="of pairs, standard, synth and dev (default: all)")
     parser.add_argument("--all", action="store_true", help="list every disagreement")
     parser.add_argument("--enough", type=int, help="stop after so many disagreements")
     parser.add_argument("--tool-without-age-unknown", action="store_true", help="for a tool of before that setting")
     options = parser.parse_args()
     began = time.monotonic()
     councils = options.councils.split(",")
+    if not set(councils) <= {"pairs", "standard", "synth", "dev"}:
+        parser.error("the councils are pairs, standard, synth and dev")
     for attempt in range(TRIES):
         day = today()
         with tempfile.TemporaryDirectory(prefix="oracle-") as folder:
             run = Run(options, Path(folder))
             try:
                 for council in councils:
-                    {"pairs": run.pairs, "synth": run.synth, "dev": run.dev}[council]()
+                    getattr(run, council)()
             except Enough:
                 print("enough: the rest is not asked")
         if today() == day:
             break
         print("midnight passed: everything is asked again")
     kinds = (made_questions.KINDS if "pairs" in councils else []) + (record_questions.KINDS if "synth" in councils else [])
-    is_well = run.judge.tell(LEAST, kinds)
+    is_well = run.judge.tell(LEAST if "pairs" in councils else 0, kinds)
     if options.all:
         print("\n".join(run.judge.disagreements))
     print(f"{'the tool and the oracle agree' if is_well else 'FAILED'}, in {time.monotonic() - began:.0f} s")

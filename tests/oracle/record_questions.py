@@ -83,7 +83,8 @@ def has_name(record, line, page):
         for forenames, surname in wanted:
             if surname <= words and forenames & words:
                 return True
-            if surname and "".join(sorted(surname)) and all(word in run_together for word in surname | set(list(forenames)[:1])):
+            # Joined or hyphenated otherwise than in the record.
+            if surname and all(word in run_together for word in surname) and any(word in run_together for word in forenames):
                 return True
     return False
 
@@ -167,7 +168,7 @@ def ask(tool, records, sources, day, judge):
         if page is None:
             continue
         cases = {case for one in page["family"]["stated"] for case in one["person"]["case_ids"]}
-        for id, _, _ in record.related:
+        for id in record.related:
             other = by_id.get((record.source, id))
             if other and other.case and not any(one.protection != "none" for one in [other, *everyone.of(other)]):
                 listed = other.case in cases or other.case in page["person"]["case_ids"]
