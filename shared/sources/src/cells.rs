@@ -38,23 +38,27 @@ pub(crate) fn single_spaced(text: String) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
-/// What systems export instead of nothing.
+/// What systems export instead of nothing: the Standard Safeguarding Dataset's own placeholder among them.
 pub(crate) fn is_no_value(text: &str) -> bool {
-    matches!(
-        text,
-        "" | "NULL"
-            | "(null)"
-            | "null"
-            | "#N/A"
-            | "#REF!"
-            | "#VALUE!"
-            | "#NAME?"
-            | "#DIV/0!"
-            | "-"
-            | "--"
-            | "N/A"
-            | "n/a"
-    )
+    matches!(text, "" | "NULL" | "(null)" | "null" | "NaN" | "nan" | "-" | "--" | "N/A" | "n/a")
+        || is_error_value(text)
+        || is_dataset_placeholder(text)
+}
+
+/// Whether a spreadsheet wrote an error instead of a value: `#N/A`, `#REF!`, `#GETTING_DATA`, `########`, `Err:502`.
+pub(crate) fn is_error_value(text: &str) -> bool {
+    if let Some(rest) = text.strip_prefix('#') {
+        let letters = |c: char| c.is_ascii_uppercase() || matches!(c, '/' | '_' | '!' | '?' | '0');
+        return rest.len() > 1 && (rest.bytes().all(|b| b == b'#') || rest.contains(char::is_alphabetic) && rest.chars().all(letters));
+    }
+    text.strip_prefix("Err:").is_some_and(|number| !number.is_empty() && number.bytes().all(|b| b.is_ascii_digit()))
+}
+
+/// Whether a cell is what the Standard Safeguarding Dataset's scripts write for a column they cannot fill: `SSD_PH`,
+/// `SSD_PH01`, `ssd-ph`.
+pub(crate) fn is_dataset_placeholder(text: &str) -> bool {
+    let start = text.get(..3).is_some_and(|start| start.eq_ignore_ascii_case("ssd"));
+    start && folded_header(text).strip_prefix("ssdph").is_some_and(|rest| rest.bytes().all(|b| b.is_ascii_digit()))
 }
 
 /// A number that a spreadsheet wrote as `1234.0` is `1234`.

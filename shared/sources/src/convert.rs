@@ -2,7 +2,7 @@
 
 use crate::{
     Current, Entry, Feed, FeedKind, Field, Reader, Reason, Row,
-    cells::{has_lost_digits, is_no_value, single_spaced, without_decimals, yes_or_no},
+    cells::{has_lost_digits, is_error_value, is_no_value, single_spaced, without_decimals, yes_or_no},
     dates::{DateFormat, OLDEST_AGE, Of},
     definition::{FactMapping, Mapping, Mode, folded_code},
     extract::{CellProblem, FactPlaces, Header, Places},
@@ -247,6 +247,9 @@ impl Cells<'_> {
         let Some((mapping, places)) = self.mapping(field) else { return Vec::new() };
         let (texts, unknown) = self.texts_at(mapping, places);
         let too_long = texts.iter().any(|text| text.len() >= LONGEST_TEXT && text.chars().count() >= LONGEST_TEXT);
+        let protects = mapping.protects(field);
+        let mut cells = places.iter().flatten().filter_map(|i| self.cells.get(*i));
+        let is_error = protects && cells.any(|cell| is_error_value(cell));
         let keeps_dashes = matches!(field, Field::Surname | Field::Forename | Field::FullName);
         let parts: Vec<String> = match (&mapping.split, field.is_list()) {
             (Some(split), _) => texts.iter().flat_map(|text| text.split(split.as_str())).map(str::to_owned).collect(),
@@ -264,6 +267,9 @@ impl Cells<'_> {
         let parts: Vec<String> = parts.into_iter().filter(|part| !part.starts_with('=')).collect();
         if parts.len() < many {
             self.problem(field, Reason::Formula);
+        }
+        if is_error {
+            self.problem(field, Reason::ErrorValue);
         }
         if unknown > 0 {
             self.problem(field, Reason::UnknownCode);
@@ -317,11 +323,12 @@ impl Cells<'_> {
     }
 
     fn yes(&mut self, field: Field) -> bool {
-        let Some(text) = self.text(field) else { return false };
+        let known = self.problems.len();
+        // What may be a protection counts as one.
+        let Some(text) = self.text(field) else { return self.problems.len() > known && field.protects() };
         yes_or_no(&text).unwrap_or_else(|| {
             self.problem(field, Reason::UnknownCode);
-            // What may be a protection counts as one.
-            matches!(field, Field::AddressConfidential | Field::NameNotToBeShown)
+            field.protects()
         })
     }
 

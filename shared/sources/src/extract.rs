@@ -5,6 +5,7 @@ use crate::{
     cells::{cleaned, folded_header, is_totals_line},
     dates::DateFormat,
     definition::Mapping,
+    report::Column,
     encoding::{Encoding, Input, Opened},
     packed::{Packed, Packing},
     records::{Next, Record, Records},
@@ -114,6 +115,8 @@ pub enum Reason {
     SerialDate,
     /// A formula, not a value.
     Formula,
+    /// A spreadsheet's error, such as `#REF!`, where something protects somebody.
+    ErrorValue,
     /// A code the definition does not know.
     UnknownCode,
     /// Wrong number of characters.
@@ -162,6 +165,7 @@ impl Reason {
                 "is a spreadsheet's day number; format the column as a date, or add \"serial\" to the definition's dates"
             }
             Self::Formula => "is a formula, not a value",
+            Self::ErrorValue => "is a spreadsheet's error, not a value",
             Self::UnknownCode => "is a code the definition does not know",
             Self::WrongLength => "has the wrong length",
             Self::WrongCharacter => "has a character that does not belong",
@@ -183,6 +187,7 @@ impl Reason {
                 | Self::SerialDate
                 | Self::LostDigits
                 | Self::Formula
+                | Self::ErrorValue
                 | Self::UnknownCode
                 | Self::WrongLength
                 | Self::WrongCharacter
@@ -571,6 +576,40 @@ impl<R: Read> Reader<'_, R> {
         let mut missing: Vec<String> = fields.chain(facts).chain(which).collect();
         missing.dedup();
         missing
+    }
+
+    /// Every column that the definition reads, each once, with how many of its cells held something so far.
+    pub(crate) fn columns_read(&self) -> Vec<Column> {
+        let mut out: Vec<Column> = Vec::new();
+        let mut add = |mapping: &Mapping, places: &Places, protects: bool| {
+            for (names, place) in mapping.columns.iter().zip(places) {
+                let Some(column) = names.first() else { continue };
+                if let Some(known) = out.iter_mut().find(|known| known.column == *column) {
+                    known.protects |= protects;
+                    continue;
+                }
+                let counted = place.and_then(|place| self.header.agreed.binary_search(&place).ok());
+                out.push(Column {
+                    column: column.clone(),
+                    heading: place.map(|place| self.header.names[place].clone()),
+                    filled: counted.map_or(0, |at| self.columns[at].filled),
+                    protects,
+                });
+            }
+        };
+        for ((field, mapping), places) in self.feed.columns.iter().zip(&self.header.fields) {
+            add(mapping, places, mapping.protects(*field));
+        }
+        for (fact, places) in self.feed.facts.iter().zip(&self.header.facts) {
+            add(&fact.value, &places.value, fact.value.protects == Some(true));
+            if let Some(which) = &fact.which {
+                add(which, &places.which, false);
+            }
+            if let Some(date) = &fact.date {
+                add(date, &vec![places.date], false);
+            }
+        }
+        out
     }
 
     /// The encoding and the delimiter in words, as found.
