@@ -501,13 +501,22 @@ impl Work<'_> {
         format!("rejected/{}/{}{}", self.name, self.load.load, fc_sources::mend::ENDING)
     }
 
-    /// The first reading.
+    /// The first reading, and a second where record ids turn out to be those of several people.
     async fn survey(&self, target: &Target) -> Result<Survey, IngestError> {
+        let survey = self.survey_without(target, Vec::new()).await?;
+        if survey.shared.is_empty() || survey.fault.is_some() || survey.too_many {
+            return Ok(survey);
+        }
+        let again = self.survey_without(target, survey.shared).await?;
+        if again.content == survey.content { Ok(again) } else { Err(IngestError::FileChanged) }
+    }
+
+    async fn survey_without(&self, target: &Target, shared: Vec<manifest::Handle>) -> Result<Survey, IngestError> {
         let (target, key, today) = (target.clone(), self.ingest.store.key.clone(), self.today());
         let part_lines = self.ingest.part_lines;
         self.read(move |file| {
             let extract = Extract { definition: &target.definition, feed: &target.feed, key: &key, today, part_lines };
-            extract.survey(file)
+            extract.survey(file, &shared)
         })
         .await
     }
@@ -937,9 +946,10 @@ fn accepted_words(survey: &Survey, plan: &Plan, one_row: bool, doubts: Vec<Strin
         words.push("A person looked at this file and approved it, although:".to_owned());
         words.extend(doubts);
     }
-    let (rejected, left_out) = survey.reading.as_ref().map_or((0, 0), |reading| {
-        (reading.rejected, reading.blanked.iter().map(|blanked| blanked.count).sum::<u64>())
-    });
+    let (rejected, left_out) = survey
+        .reading
+        .as_ref()
+        .map_or((0, 0), |reading| (reading.rejected, reading.blanked.iter().map(|blanked| blanked.count).sum::<u64>()));
     if rejected > 0 {
         let or = if one_row { "; or mend the file of rejected rows and send that" } else { "" };
         words.push(format!(

@@ -16,7 +16,7 @@ use fc_linkage::{
     link_step_by_step,
 };
 use fc_model::{Content, Date, Details, FeedId, RecordId, SourceId};
-use fc_sources::{Definition, Definitions, Entry, Feed, Report, Row};
+use fc_sources::{Definition, Definitions, Entry, Feed, Identities, Report, Row};
 use indicatif::ProgressBar;
 use rayon::prelude::*;
 use std::{
@@ -278,9 +278,12 @@ fn read_extract<'a>(
     let input = bar.wrap_read(File::open(file).map_err(file_error(file))?);
     let mut reader = feed.reader(input, today).map_err(extract)?;
     let mut report = Report::new(&reader);
+    let mut identities = Identities::default();
+    let before = said.len();
     for row in reader.by_ref() {
         let row = row.map_err(extract)?;
         report.add(&row);
+        identities.add(feed.kind, &row);
         let Row::Used { records: entries, .. } = row else { continue };
         for (id, entry) in entries {
             if let Entry::Present(Content::Person(mut details)) = entry {
@@ -289,6 +292,12 @@ fn read_extract<'a>(
             }
         }
     }
+    let shared = identities.shared();
+    if !shared.is_empty() {
+        let own = said.split_off(before);
+        said.extend(own.into_iter().filter(|(id, ..)| !shared.contains_key(id)));
+    }
+    report.reject_shared(&reader, &shared);
     report.finish(&reader);
     Ok(report)
 }

@@ -256,7 +256,8 @@ mod tests {
     fn why(rows: &str) -> String {
         let definitions = definitions::load(None).unwrap();
         let (_, feed) = feed_of(&definitions, "children_social_care/people").unwrap();
-        let file = format!("Person ID,Forename,Surname,Date Of Birth\n{rows}");
+        let protecting = "Restriction,Address Confidential,Hide Former Names,Never Link";
+        let file = format!("Person ID,Forename,Surname,Date Of Birth,{protecting}\n{rows}");
         why_held(feed, &Report::of(feed, file.as_bytes(), Date::constant(2026, 3, 1)).unwrap()).join(" ")
     }
 

@@ -2,13 +2,13 @@
 
 use crate::{
     Feed, Field,
-    cells::{cleaned, folded_header, is_totals_line},
+    cells::{cleaned, folded_header, is_footer, is_totals_line},
     dates::DateFormat,
     definition::Mapping,
-    report::Column,
     encoding::{Encoding, Input, Opened},
     packed::{Packed, Packing},
     records::{Next, Record, Records},
+    report::Column,
 };
 use fc_model::{Content, Date};
 use serde::Serialize;
@@ -91,6 +91,10 @@ pub enum FileError {
 pub enum Reason {
     /// Rejected: the record id is missing.
     NoRecordId,
+    /// Rejected: the record id is what the system writes when it has none.
+    PlaceholderRecordId,
+    /// Rejected: the same record id stands on rows of people who clearly differ.
+    SharedRecordId,
     /// Rejected: the record id is no usable text.
     UnusableRecordId,
     /// Rejected: a person with neither a name nor an identifier.
@@ -127,6 +131,10 @@ pub enum Reason {
     CheckDigit,
     /// A value that systems put in when they have none.
     Placeholder,
+    /// A name's cell names two people; the first is kept.
+    SecondPerson,
+    /// A name's cell holds a note, a system's word or a newborn's mother; the name is kept.
+    NameNote,
     /// A letter was lost to a wrong encoding; the rest of the name is kept.
     LetterLost,
     /// The row has more cells than the header: values may have moved.
@@ -146,6 +154,10 @@ impl Reason {
         match self {
             Self::NoRecordId => "no record id",
             Self::UnusableRecordId => "record id is unusable",
+            Self::PlaceholderRecordId => "record id is a placeholder that everybody without an id has",
+            Self::SharedRecordId => {
+                "stands on rows of people who clearly differ; give each person a record id of their own, or map the column that is one"
+            }
             Self::NobodyToName => "neither a name nor an identifier",
             Self::TooLong => {
                 "is longer than a megabyte, because a quote mark was opened and never closed; rows that follow it may be part of it"
@@ -171,6 +183,8 @@ impl Reason {
             Self::WrongCharacter => "has a character that does not belong",
             Self::CheckDigit => "fails its check digit",
             Self::Placeholder => "is a placeholder",
+            Self::SecondPerson => "names two people, of whom the first is kept",
+            Self::NameNote => "holds a note, a system's word or somebody else's name, which is left out",
             Self::LetterLost => "lost a letter to a wrong encoding",
             Self::TooManyCells => "has more cells than the header",
             Self::CutShort => "is cut short by the end of the file",
@@ -217,7 +231,7 @@ pub enum Skip {
     Blank,
     /// The header again.
     RepeatedHeader,
-    /// A line of totals.
+    /// A line of totals, or another that ends a report.
     Totals,
 }
 
@@ -627,6 +641,27 @@ impl<R: Read> Reader<'_, R> {
         }
     }
 
+    /// The same row, rejected because its record id is that of people who clearly differ ([`Identity`](crate::Identity)).
+    #[must_use]
+    pub fn shared(&self, id: String, line: u64) -> Row {
+        let column = self.record_id_heading();
+        Row::Rejected {
+            line,
+            id: Some(id),
+            column,
+            reason: Reason::SharedRecordId,
+            cells: Vec::new(),
+            problems: Vec::new(),
+        }
+    }
+
+    /// The heading of the record id.
+    pub(crate) fn record_id_heading(&self) -> String {
+        let field = self.feed.columns.iter().position(|(field, _)| *field == Field::RecordId);
+        let place = field.and_then(|at| self.header.fields[at].iter().flatten().next());
+        place.map_or_else(|| Field::RecordId.name().to_owned(), |place| self.header.names[*place].clone())
+    }
+
     /// Whether the file ended in the middle of its last row. Known once all rows are read.
     #[must_use]
     pub fn cut_short(&self) -> bool {
@@ -661,7 +696,7 @@ impl<R: Read> Reader<'_, R> {
         }
         let next = self.cells_of(&self.next_record);
         let filled: Vec<&str> = next.iter().map(String::as_str).filter(|cell| !cell.is_empty()).collect();
-        if filled.is_empty() || is_totals_line(&filled) {
+        if filled.is_empty() || is_totals_line(&filled) || is_footer(&filled, width) {
             return false;
         }
         let id = self.id_of(&self.cells_of(&self.record));
@@ -693,7 +728,7 @@ impl<R: Read> Reader<'_, R> {
                 return Row::Skipped { line, reason: Skip::RepeatedHeader };
             }
         }
-        if is_totals_line(&filled) {
+        if is_totals_line(&filled) || is_footer(&filled, self.header.names.len()) {
             return Row::Skipped { line, reason: Skip::Totals };
         }
         if matches!(self.ahead, Ok(Next::Record)) && self.is_broken() {

@@ -12,6 +12,8 @@ mod section;
 
 pub mod fields;
 
+pub mod identity;
+
 pub mod dates;
 
 pub mod definition;
@@ -21,6 +23,7 @@ pub mod council;
 pub mod words;
 
 mod cells;
+mod dummies;
 mod encoding;
 mod names;
 mod packed;
@@ -45,6 +48,7 @@ pub use definition::{
 };
 pub use extract::{CellProblem, Entry, FileError, Reader, Reason, Row, Skip};
 pub use fields::Field;
+pub use identity::{Identities, Identity};
 pub use mend::Mend;
 pub use packed::Packed;
 pub use problem::{Problem, Unusable};

@@ -1,6 +1,6 @@
 //! What became of a file: every row accounted for, and how good the data is. Holds no personal data.
 
-use crate::{CellProblem, Entry, Feed, FeedKind, Field, FileError, Mode, Reader, Reason, Row, Skip};
+use crate::{CellProblem, Entry, Feed, FeedKind, Field, FileError, Identities, Mode, Reader, Reason, Row, Skip};
 use fc_model::{BirthDate, Contact, Content, Date, Details, FeedId, Name, SourceId, Staff};
 use serde::Serialize;
 use std::{
@@ -132,11 +132,8 @@ impl Column {
             return None;
         }
         // Of a delta nobody knows how many to expect but from the share that was filled before.
-        let expected = if before.whole {
-            before.filled as f64
-        } else {
-            before.filled as f64 * rows as f64 / before.rows as f64
-        };
+        let expected =
+            if before.whole { before.filled as f64 } else { before.filled as f64 * rows as f64 / before.rows as f64 };
         let share = |filled: u64, rows: u64| filled as f64 / rows as f64;
         let fell = share(self.filled, rows) < share(before.filled, before.rows) * (1.0 - limit);
         let fewest = if self.protects { FEWEST_BEFORE / 4.0 } else { FEWEST_BEFORE };
@@ -282,11 +279,29 @@ impl Report {
     pub fn of<R: Read>(feed: &Feed, file: R, today: Date) -> Result<Self, FileError> {
         let mut reader = feed.reader(file, today)?;
         let mut report = Self::new(&reader);
+        let mut identities = Identities::default();
         for row in reader.by_ref() {
-            report.add(&row?);
+            let row = row?;
+            identities.add(feed.kind, &row);
+            report.add(&row);
         }
+        report.reject_shared(&reader, &identities.shared());
         report.finish(&reader);
         Ok(report)
+    }
+
+    /// Rejects rows that were used before it was known that their record id is that of several people.
+    pub fn reject_shared<R: Read>(&mut self, reader: &Reader<'_, R>, shared: &BTreeMap<String, Vec<u64>>) {
+        let column = reader.record_id_heading();
+        let mut lines: Vec<u64> = shared.values().flatten().copied().collect();
+        lines.sort_unstable();
+        self.used -= lines.len() as u64;
+        self.rejected += lines.len() as u64;
+        let room = MOST_REJECTED_LISTED.saturating_sub(self.rejected_rows.len());
+        let rows = lines.into_iter().take(room);
+        let reason = Reason::SharedRecordId;
+        self.rejected_rows.extend(rows.map(|line| RejectedRow { line, column: column.clone(), reason }));
+        self.rejected_rows.sort_by_key(|row| row.line);
     }
 
     /// Rows that were skipped.
