@@ -3,8 +3,8 @@
 //! The first reading also counts what stands on more people than can share it. When that is not what the feed's last whole
 //! extract had, the file is surveyed once more without it: what a record says must not hang on which night it came.
 //!
-//! The first reading keeps of each record a handle and a hash ([`Gathering`]): 40 bytes a record, 60 MB for 1.5 million,
-//! which is the most that one feed may have. When that shows that something changed, the second reading makes the changes,
+//! The first reading keeps of each record a handle, a hash and whom it is of ([`Gathering`]): 52 bytes a record, 78 MB for
+//! 1.5 million, which is the most that one feed may have. When that shows that something changed, the second reading makes the changes,
 //! and holds one part under way and those records of which some rows are still to come. Where those are too many, because
 //! the rows of records lie far apart, the file is read once more for the rest of them.
 
@@ -16,7 +16,7 @@ use crate::{
 };
 use fc_model::{Change, Content, Date, HandleKey, RecordHandle, RecordId, Seq, StaffId};
 use fc_sources::{
-    Common, Definition, Entry, Feed, FeedKind, FileError, Mend, Mode, Report, Row,
+    Common, Definition, Entry, Feed, FeedKind, FileError, Identity, Mend, Mode, Report, Row,
     common::{self, Counting},
 };
 use fc_store::{StoreError, bucket::Object, guard::Guarded, people};
@@ -66,6 +66,8 @@ pub(crate) struct Survey {
     pub(crate) rejected: Vec<Rejection>,
     /// Rejected rows, for their owner to mend.
     pub(crate) mend: Mend,
+    /// Records whose rows speak of people who clearly differ, sorted.
+    pub(crate) shared: Vec<Handle>,
     /// Whether there are more records than a feed may have.
     pub(crate) too_many: bool,
     /// What it protects beyond what is guarded already, and what it takes back.
@@ -141,9 +143,10 @@ pub(crate) fn hex(bytes: &[u8]) -> String {
 }
 
 impl Extract<'_> {
-    /// First reading: what the file says of whom, and how good it is.
-    pub(crate) fn survey(&self, mut file: Arriving, guarded: &Guarded) -> Survey {
-        let mut survey = Survey::default();
+    /// First reading: what the file says of whom, and how good it is. Rows of the `shared` records are rejected: one reading
+    /// finds these, for of the first row of such a record nobody knows yet that another person's follows.
+    pub(crate) fn survey(&self, mut file: Arriving, guarded: &Guarded, shared: &[Handle]) -> Survey {
+        let mut survey = Survey { shared: shared.to_vec(), ..Survey::default() };
         survey.fault = self.survey_rows(&mut file, guarded, &mut survey).err();
         survey.content = file.content();
         survey
@@ -155,8 +158,14 @@ impl Extract<'_> {
         survey.mend = Mend::new(&reader);
         let mut said = Gathering::default();
         let mut counting = (self.feed.mode == Mode::Full).then(Counting::default);
-        for row in reader.by_ref() {
-            let row = row?;
+        while let Some(row) = reader.next() {
+            let row = match row? {
+                Row::Used { line, records, .. } if self.is_of(&records, &survey.shared) => {
+                    let id = records.into_iter().next().map(|(id, _)| id).unwrap_or_default();
+                    reader.shared(id, line)
+                }
+                row => row,
+            };
             report.add(&row);
             survey.mend.add(&row);
             if said.len() > MOST_RECORDS {
@@ -174,6 +183,9 @@ impl Extract<'_> {
                                 survey.guarding.add(guarded, self.key, &record, &content);
                                 if let (Some(counting), Content::Person(details)) = (&mut counting, &content) {
                                     counting.add(self.key, &id, details);
+                                }
+                                if self.feed.kind == FeedKind::People {
+                                    said.meet(Identity::of(&content));
                                 }
                                 self.take_out_common(&mut content);
                                 said.add(self.hash(&content));
@@ -199,7 +211,14 @@ impl Extract<'_> {
         if let Some(counting) = counting {
             (survey.common, survey.common_found) = counting.found();
         }
+        if survey.shared.is_empty() {
+            survey.shared = survey.said.iter().filter(|named| named.said.shared).map(|named| named.handle).collect();
+        }
         Ok(())
+    }
+
+    fn is_of(&self, records: &[(String, Entry)], shared: &[Handle]) -> bool {
+        !shared.is_empty() && records.iter().any(|(id, _)| shared.binary_search(&self.handle(id).1).is_ok())
     }
 
     /// Second reading: the changes, in parts, each given to `stage` with its number. `None` when the file is not the one

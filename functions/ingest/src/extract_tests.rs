@@ -57,7 +57,7 @@ fn records_whose_rows_lie_far_apart_are_put_together_without_holding_them_all() 
         text.extend((0..records).map(|record| format!("P{record},Quill,{home}\n")));
     }
     let file = || arriving(io::Cursor::new(text.clone().into_bytes()));
-    let mut survey = extract.survey(file(), &Guarded::default());
+    let mut survey = extract.survey(file(), &Guarded::default(), &[]);
     plan::plan(&[], &mut survey.said, RULE);
     let (_, found, readings) = changes(&extract, file, &survey);
     assert!(readings > 1, "they were all held");
@@ -128,7 +128,7 @@ fn night(made: impl Fn() -> Arriving, accepted: Vec<u8>) -> Vec<u8> {
         part_lines: PART_LINES,
         common: &Common::default(),
     };
-    let mut survey = extract.survey(made(), &Guarded::default());
+    let mut survey = extract.survey(made(), &Guarded::default(), &[]);
     assert!(survey.fault.is_none() && !survey.too_many);
     let entries = manifest::read(&accepted).unwrap();
     drop(accepted);

@@ -29,7 +29,9 @@ pub use report::Report;
 
 use extract::{Arriving, Begin, Extract, Survey, arrive};
 use fc_model::{FeedId, Seq, SourceId};
-use fc_sources::{AsOf, Common, Definition, Definitions, Feed as FeedDefinition, FeedKind, FileError, Freshness, Mode};
+use fc_sources::{
+    AsOf, Common, Definition, Definitions, Feed as FeedDefinition, FeedKind, FileError, Freshness, Mode, report::Before,
+};
 use fc_store::{
     Queue, Store, StoreError,
     dead_letters::{self, Delivered},
@@ -43,7 +45,7 @@ use jiff::{SignedDuration, Timestamp, civil::Date, tz::TimeZone};
 use manifest::Entry;
 use message::Message;
 use plan::{Plan, Rule};
-use report::Rows;
+use report::{Fill, Rows};
 use sha2::{Digest, Sha256};
 use std::sync::Arc;
 use tokio::{sync::mpsc, task::JoinSet};
@@ -154,7 +156,8 @@ impl Ingest {
             Turn::Yours(feed) => {
                 let fence = feed.fence;
                 let (feed, began) = (*feed, (self.now)());
-                let work = Work { ingest: self, name, load: &load, feed, whole: None, one_row: false, began };
+                let work =
+                    Work { ingest: self, name, load: &load, feed, whole: None, before: None, one_row: false, began };
                 let worked = work.run().await;
                 if worked.is_err() {
                     // The next try need not wait for the lease to run out. If this fails too, it waits.
@@ -391,6 +394,8 @@ struct Work<'a> {
     feed: Feed,
     /// How new the file is, if it is a whole extract.
     whole: Option<Whole>,
+    /// The report of the file that was last accepted.
+    before: Option<Report>,
     /// Whether each record of the feed has one row, as far as is known.
     one_row: bool,
     began: Timestamp,
@@ -443,9 +448,9 @@ impl Work<'_> {
         if target.feed.mode == Mode::Full {
             self.whole = Some(Whole { as_of: None, load: self.load.load.clone() });
         }
-        let common = self.common().await?;
         let guarded = self.ingest.store.guard.all().await?;
-        survey = match self.survey(&target, &common, guarded.clone()).await {
+        self.before = self.accepted_report().await?;
+        survey = match self.survey(&target, &guarded).await {
             Err(IngestError::Store(StoreError::Missing { .. })) => {
                 let words = "The file was gone when we came to read it. Send it again.";
                 return self.stop(Stop::Refused(words.to_owned()), &survey, None).await;
@@ -455,10 +460,6 @@ impl Work<'_> {
         // What protects somebody binds before anything is decided about the file: also where it will be held.
         let protects = survey.guarding.protects();
         self.ingest.store.guard.bind(&guarded, &protects, (self.ingest.now)()).await?;
-        if survey.common != common {
-            let found = survey.common.clone();
-            survey = self.survey(&target, &found, guarded).await?;
-        }
         if !survey.reading.as_ref().is_none_or(|reading| Rows::of(reading).add_up()) {
             return Err(IngestError::RowsLost);
         }
@@ -485,14 +486,15 @@ impl Work<'_> {
         }
         let rule = Rule { full: target.feed.mode == Mode::Full, late, unreadable_ids: unreadable_ids(&survey) > 0 };
         let plan = plan::plan(&base.entries, &mut survey.said, rule);
-        let unread_before = self.unread_before(&survey).await?;
-        if let Some(held) = self.gates(&target, &survey, &plan, &unread_before) {
+        let doubts = self.doubts(&target, &survey, &plan);
+        if !doubts.is_empty() && !self.load.approved {
+            let held = Stop::Held(held_words(&survey, doubts), true);
             return self.stop(held, &survey, Some(&plan)).await;
         }
         if !late {
             self.take_back(&survey).await?;
         }
-        self.apply(target, survey, plan, base, as_of).await
+        self.apply(target, survey, plan, base, as_of, doubts).await
     }
 
     /// What a source takes back in so many words counts once its file may be applied. It comes before the commit, so that
@@ -533,18 +535,37 @@ impl Work<'_> {
         }
     }
 
-    /// The first reading.
-    async fn survey(
+    /// The first reading, and a second where record ids turn out to be those of several people, or where other values are
+    /// common than in the feed's last whole extract.
+    async fn survey(&self, target: &Target, guarded: &Arc<Guarded>) -> Result<Survey, IngestError> {
+        let common = self.common().await?;
+        let first = self.survey_without(target, &common, guarded, Vec::new()).await?;
+        let is_whole = first.fault.is_none() && !first.too_many;
+        if !is_whole || first.shared.is_empty() && first.common == common {
+            return Ok(first);
+        }
+        let again = self.survey_without(target, &first.common, guarded, first.shared).await?;
+        if again.content != first.content {
+            return Err(IngestError::FileChanged);
+        }
+        // What is common, and what protects somebody, is so by all rows, also by those that were rejected since.
+        let Survey { guarding, common, common_found, .. } = first;
+        Ok(Survey { guarding, common, common_found, ..again })
+    }
+
+    async fn survey_without(
         &self,
         target: &Target,
         common: &Common,
-        guarded: Arc<Guarded>,
+        guarded: &Arc<Guarded>,
+        shared: Vec<manifest::Handle>,
     ) -> Result<Survey, IngestError> {
         let (target, key, today) = (target.clone(), self.ingest.store.key.clone(), self.today());
-        let (part_lines, common) = (self.ingest.part_lines, common.clone());
+        let (part_lines, common, guarded) = (self.ingest.part_lines, common.clone(), guarded.clone());
         self.read(move |file| {
             let (definition, feed) = (&target.definition, &target.feed);
-            Extract { definition, feed, key: &key, today, part_lines, common: &common }.survey(file, &guarded)
+            let extract = Extract { definition, feed, key: &key, today, part_lines, common: &common };
+            extract.survey(file, &guarded, &shared)
         })
         .await
     }
@@ -641,26 +662,33 @@ impl Work<'_> {
         }
     }
 
-    /// Columns that could not be read in the accepted file either: nothing is lost by what is the same again.
-    async fn unread_before(&self, survey: &Survey) -> Result<Vec<String>, IngestError> {
-        let none_now = survey.reading.as_ref().is_none_or(|reading| reading.unread.is_empty());
-        let Some(applied) = self.feed.applied.as_ref().filter(|_| !none_now) else { return Ok(Vec::new()) };
+    /// The report of the file that was last accepted: what this one is laid beside.
+    async fn accepted_report(&self) -> Result<Option<Report>, IngestError> {
+        let Some(applied) = &self.feed.applied else { return Ok(None) };
         let key = format!("{}.json", loads::report_key(self.name, &applied.load));
         match self.ingest.store.reports.get(&key).await {
-            Ok(report) => Ok(serde_json::from_slice::<Report>(&report).map(|report| report.unread).unwrap_or_default()),
-            Err(StoreError::Missing { .. }) => Ok(Vec::new()),
+            Ok(report) => Ok(serde_json::from_slice(&report).ok()),
+            Err(StoreError::Missing { .. }) => Ok(None),
             Err(error) => Err(error.into()),
         }
     }
 
-    /// Step 5: what a person has to look at before it is applied.
-    fn gates(&self, target: &Target, survey: &Survey, plan: &Plan, unread_before: &[String]) -> Option<Stop> {
-        if self.load.approved {
-            return None;
-        }
-        let (feed, Some(reading)) = (&target.feed, &survey.reading) else { return None };
+    /// Step 5: what a person has to look at before it is applied, what protects somebody first.
+    fn doubts(&self, target: &Target, survey: &Survey, plan: &Plan) -> Vec<String> {
+        let (feed, Some(reading)) = (&target.feed, &survey.reading) else { return Vec::new() };
         let percent = |share: f64| format!("{:.1}%", share * 100.0);
-        let mut words = Vec::new();
+        // Columns that could not be read in the accepted file either: nothing is lost by what is the same again.
+        let unread_before = self.before.as_ref().map(|before| before.unread.as_slice()).unwrap_or_default();
+        let mut words = reading.held_for(feed, unread_before);
+        let is_mended = fc_sources::mend::is_mended(&self.load.upload.key);
+        if let Some(fill) = self.before.as_ref().and_then(|before| before.fill.as_ref()).filter(|_| !is_mended) {
+            let whole = fill.whole && feed.mode == Mode::Full;
+            let before = |column: &str| {
+                let filled = *fill.columns.get(column)?;
+                Some(Before { filled, rows: fill.rows, whole })
+            };
+            words.extend(reading.emptied(feed, before));
+        }
         if feed.mode == Mode::Full && plan.shrink() > feed.shrink_limit {
             words.push(format!(
                 "{} of {} records would go: {}, more than the agreed {}.",
@@ -679,15 +707,7 @@ impl Work<'_> {
                 percent(feed.reject_limit)
             ));
         }
-        words.extend(reading.held_for(feed, unread_before));
-        if words.is_empty() {
-            return None;
-        }
-        words.push(
-            "Send a whole file, which takes this one's place; or, if this one is right, have it approved by whoever runs this tool."
-                .to_owned(),
-        );
-        Some(Stop::Held(words, true))
+        words
     }
 
     /// Steps 4 and 6: stage, commit, send.
@@ -698,6 +718,7 @@ impl Work<'_> {
         plan: Plan,
         base: Base,
         as_of: Timestamp,
+        doubts: Vec<String>,
     ) -> Result<(), IngestError> {
         let (store, load, number) = (&self.ingest.store, &self.load.load, self.feed.fence);
         let folder = folder(self.name, load, number);
@@ -725,13 +746,13 @@ impl Work<'_> {
         // A late delta that was applied does not make the feed older.
         let version = Version { as_of: base.as_of.max(Some(as_of)).unwrap_or(as_of), ..version };
         if plan.changes_nothing() && base.adopted.is_empty() {
-            self.nothing_to_send(&survey, &plan, version).await?;
+            self.nothing_to_send(&survey, &plan, version, doubts).await?;
             leftovers.delete(store).await;
             return Ok(());
         }
         let mut report = self.report(LoadState::Applying, &survey, Some(&plan));
         report.as_of = Some(as_of);
-        report.words = accepted_words(&survey, &plan, self.one_row);
+        report.words = accepted_words(&survey, &plan, self.one_row, doubts);
         let prefix = format!("{folder}part-");
         let seq = Seq { as_of, load: number };
         let parts = if plan.changes_nothing() { 0 } else { self.stage(target, survey, &plan, seq, &prefix).await? };
@@ -812,10 +833,16 @@ impl Work<'_> {
     }
 
     /// A file in which no record changed is applied at once: nothing is sent, no record or person is written.
-    async fn nothing_to_send(self, survey: &Survey, plan: &Plan, version: Version) -> Result<(), IngestError> {
+    async fn nothing_to_send(
+        self,
+        survey: &Survey,
+        plan: &Plan,
+        version: Version,
+        doubts: Vec<String>,
+    ) -> Result<(), IngestError> {
         let mut report = self.report(LoadState::Applied, survey, Some(plan));
         report.as_of = Some(version.as_of);
-        report.words = accepted_words(survey, plan, self.one_row);
+        report.words = accepted_words(survey, plan, self.one_row, doubts);
         let replaced = self.feed.applied.as_ref().and_then(|applied| applied.manifest.clone());
         let manifest = version.manifest.clone();
         self.conclude(report, |feed, load| {
@@ -906,6 +933,7 @@ impl Work<'_> {
             mend_in_whole: !self.one_row,
             blanked: Vec::new(),
             unread: Vec::new(),
+            fill: None,
             quality: Vec::new(),
             columns_ignored: Vec::new(),
             columns_missing: Vec::new(),
@@ -914,6 +942,8 @@ impl Work<'_> {
         };
         if let Some(reading) = &survey.reading {
             report.add_reading(reading);
+            let before = self.before.as_ref().and_then(|before| before.fill.as_ref());
+            report.fill = Some(Fill::of(reading, self.whole.is_some()).or_before(before));
         }
         report
     }
@@ -939,14 +969,36 @@ fn unreadable_ids(survey: &Survey) -> u64 {
     survey.reading.as_ref().map_or(0, |reading| reading.rejected_without_id)
 }
 
-/// What the owner of an accepted file should know.
-fn accepted_words(survey: &Survey, plan: &Plan, one_row: bool) -> Vec<String> {
+/// Why a file is held, and what can be done about it.
+fn held_words(survey: &Survey, doubts: Vec<String>) -> Vec<String> {
+    let mut words = doubts;
+    words.push(
+        "Send a whole file, which takes this one's place; or, if this one is right, have it approved by whoever runs this tool."
+            .to_owned(),
+    );
+    if survey.reading.as_ref().is_some_and(|reading| reading.columns.iter().any(|column| column.protects)) {
+        words.push(
+            "To approve it is to load it as it is: nobody is protected by what a column no longer says. Who was withheld or \
+             hidden before stays so; an address that is no longer marked as confidential, a former name that is no longer \
+             marked as hidden, and two records that are no longer kept apart are treated like any other."
+                .to_owned(),
+        );
+    }
+    words
+}
+
+/// What the owner of an accepted file should know, what was lost first. Doubts are those of a file that a person approved.
+fn accepted_words(survey: &Survey, plan: &Plan, one_row: bool, doubts: Vec<String>) -> Vec<String> {
     let records = &plan.records;
     let mut words = Vec::new();
-    if plan.changes_nothing() {
-        words.push("No record is different from last time.".to_owned());
+    if !doubts.is_empty() {
+        words.push("A person looked at this file and approved it, although:".to_owned());
+        words.extend(doubts);
     }
-    let rejected = survey.reading.as_ref().map_or(0, |reading| reading.rejected);
+    let (rejected, left_out) = survey
+        .reading
+        .as_ref()
+        .map_or((0, 0), |reading| (reading.rejected, reading.blanked.iter().map(|blanked| blanked.count).sum::<u64>()));
     if rejected > 0 {
         let or = if one_row { "; or mend the file of rejected rows and send that" } else { "" };
         words.push(format!(
@@ -976,6 +1028,12 @@ fn accepted_words(survey: &Survey, plan: &Plan, one_row: bool) -> Vec<String> {
     }
     if survey.reading.as_ref().is_some_and(|reading| reading.cut_short) {
         words.push("The file ends in the middle of its last row. Check that the upload was complete.".to_owned());
+    }
+    if left_out > 0 {
+        words.push(format!("{left_out} values were left out or are doubted: see below for their columns and why."));
+    }
+    if plan.changes_nothing() {
+        words.push("No record is different from last time.".to_owned());
     }
     words
 }

@@ -1,9 +1,10 @@
 //! What a file changes: what it says of each record, beside the manifest of what was last accepted.
 
 use crate::manifest::{Entry, Handle, Hash, UNKNOWN};
+use fc_sources::Identity;
 use serde::{Deserialize, Serialize};
 
-/// What a file says of one record, in the 24 bytes that are kept of each while a file is read.
+/// What a file says of one record, in the 36 bytes that are kept of each while a file is read.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Said {
     /// Sum of the hashes of its rows, so the same in whatever order they come: as bytes, which need no room between them.
@@ -16,6 +17,10 @@ pub(crate) struct Said {
     pub(crate) rejected: bool,
     /// It is to be sent.
     pub(crate) changed: bool,
+    /// Its rows speak of people who clearly differ.
+    pub(crate) shared: bool,
+    /// Whom the first of them speaks of.
+    who: Identity,
 }
 
 impl Said {
@@ -30,6 +35,12 @@ impl Said {
         self.rows += 1;
     }
 
+    /// Takes note of whom a row speaks of.
+    pub(crate) fn meet(&mut self, who: Identity) {
+        self.shared |= self.who.clearly_differs(who);
+        self.who = self.who.or(who);
+    }
+
     /// Puts together what two stretches of a file say.
     fn join(&mut self, more: Self) {
         let rows = self.rows + more.rows;
@@ -37,6 +48,8 @@ impl Said {
         self.rows = rows;
         self.deleted |= more.deleted;
         self.rejected |= more.rejected;
+        self.shared |= more.shared;
+        self.meet(more.who);
     }
 
     fn hash(self) -> Hash {

@@ -8,7 +8,7 @@ use fc_sources::Skip;
 use fc_store::loads::{LoadId, LoadState};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
-use std::fmt::Write;
+use std::{collections::BTreeMap, fmt::Write};
 
 /// Rejected rows shown on the page; the JSON has them all.
 const SHOWN: usize = 200;
@@ -55,6 +55,9 @@ pub struct Report {
     /// Columns of which at least half cannot be read.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub unread: Vec<String>,
+    /// How full each column was: what the feed's next file is laid beside. A delta hands on what it was laid beside itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fill: Option<Fill>,
     /// How good the data is.
     pub quality: Vec<Measure>,
     /// Columns that nothing was agreed about: dropped on reading.
@@ -66,6 +69,33 @@ pub struct Report {
     pub history: Vec<Past>,
     /// Milliseconds it took to read and compare.
     pub milliseconds: i64,
+}
+
+/// How full the columns of a file were.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Fill {
+    /// Rows that were used or rejected.
+    pub rows: u64,
+    /// Whether the file was a whole extract.
+    pub whole: bool,
+    /// Cells that held something, by the column's first heading in the definition.
+    pub columns: BTreeMap<String, u64>,
+}
+
+impl Fill {
+    /// What was counted while a file was read.
+    pub(crate) fn of(reading: &fc_sources::Report, whole: bool) -> Self {
+        let columns = reading.columns.iter().map(|column| (column.column.clone(), column.filled)).collect();
+        Self { rows: reading.used + reading.rejected, whole, columns }
+    }
+
+    /// What the next file is laid beside: the last whole extract, else the largest file there was.
+    pub(crate) fn or_before(self, before: Option<&Self>) -> Self {
+        match before {
+            Some(before) if !self.whole && (before.whole || before.rows > self.rows) => before.clone(),
+            _ => self,
+        }
+    }
 }
 
 /// How good an earlier load of the feed was.
@@ -90,7 +120,7 @@ pub struct Rows {
     pub blank: u64,
     /// Skipped: the header again.
     pub repeated_header: u64,
-    /// Skipped: totals.
+    /// Skipped: totals, and other lines that end a report.
     pub totals: u64,
     /// Rejected.
     pub rejected: u64,
@@ -243,7 +273,7 @@ impl Report {
                 ("Used", rows.used),
                 ("Skipped: blank", rows.blank),
                 ("Skipped: header repeated", rows.repeated_header),
-                ("Skipped: totals", rows.totals),
+                ("Skipped: totals and other ends of a report", rows.totals),
                 ("Rejected", rows.rejected),
                 ("All", rows.read),
             ],
@@ -460,6 +490,7 @@ mod tests {
             mend_in_whole: false,
             blanked: Vec::new(),
             unread: Vec::new(),
+            fill: None,
             quality: vec![Measure { name: "valid postcodes".into(), count: 1, of: 4 }],
             columns_ignored: vec!["Ethnicity".into()],
             columns_missing: Vec::new(),

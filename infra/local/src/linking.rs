@@ -17,7 +17,7 @@ use fc_linkage::{
 };
 use fc_model::{Content, Date, Details, FeedId, HandleKey, RecordId, SourceId};
 use fc_sources::{
-    Definition, Definitions, Entry, Feed, Report, Row,
+    Definition, Definitions, Entry, Feed, Identities, Report, Row,
     common::{self, Counting},
 };
 use indicatif::ProgressBar;
@@ -288,12 +288,14 @@ fn read_extract<'a>(
     let input = bar.wrap_read(File::open(file).map_err(file_error(file))?);
     let mut reader = feed.reader(input, today).map_err(extract)?;
     let mut report = Report::new(&reader);
+    let mut identities = Identities::default();
     let (own, mut counting) = (said.len(), Counting::default());
     // Nothing of it is kept, so any key will do.
     let Ok(key) = HandleKey::new([1; 32]) else { unreachable!("32 bytes are enough for a key") };
     for row in reader.by_ref() {
         let row = row.map_err(extract)?;
         report.add(&row);
+        identities.add(feed.kind, &row);
         let Row::Used { records: entries, .. } = row else { continue };
         for (id, entry) in entries {
             if let Entry::Present(Content::Person(mut details)) = entry {
@@ -304,11 +306,16 @@ fn read_extract<'a>(
         }
     }
     let (common, found) = counting.found();
-    for (_, _, content) in said.iter_mut().skip(own) {
+    let shared = identities.shared();
+    let mut rows = said.split_off(own);
+    rows.retain(|(id, ..)| !shared.contains_key(id));
+    for (_, _, content) in &mut rows {
         if let Content::Person(details) = content {
             common.take_out(&key, details);
         }
     }
+    said.append(&mut rows);
+    report.reject_shared(&reader, &shared);
     report.finish(&reader);
     Ok((report, found))
 }

@@ -6,6 +6,7 @@ use clap::Args;
 use fc_model::{Date, SourceId};
 use fc_sources::{Definition, Definitions, Feed, FeedKind, FileError, Mode, Report};
 use indicatif::{ProgressBar, ProgressStyle};
+use serde::Serialize;
 use std::{
     fs::File,
     io::{self, Write},
@@ -117,20 +118,32 @@ impl Check {
         let (_, feed) = feed_of(&definitions, self.source.as_deref().unwrap_or(stem))?;
         let extract = |cause| OperatorError::Extract { path: file.clone(), cause };
         let report = Report::of(feed, input, today).map_err(extract)?;
+        let why = why_held(feed, &report);
         if self.json {
-            serde_json::to_writer_pretty(&mut *out, &report).map_err(|error| stdout(error.into()))?;
+            let checked = Checked { would_be_held_for: &why, report: &report };
+            serde_json::to_writer_pretty(&mut *out, &checked).map_err(|error| stdout(error.into()))?;
             writeln!(out).map_err(&stdout)?;
         } else {
+            for words in &why {
+                writeln!(out, "Would be held: {words}").map_err(&stdout)?;
+            }
             write!(out, "{report}").map_err(&stdout)?;
         }
-        let why = why_held(feed, &report);
         if why.is_empty() { Ok(()) } else { Err(OperatorError::WouldBeHeld(why.join(" "))) }
     }
 }
 
-/// Why ingest would hold a file, as far as the file alone tells.
+/// What `check` says of a file as JSON: first why it would be held.
+#[derive(Serialize)]
+struct Checked<'a> {
+    would_be_held_for: &'a [String],
+    #[serde(flatten)]
+    report: &'a Report,
+}
+
+/// Why ingest would hold a file, as far as the file alone tells; what protects somebody first.
 fn why_held(feed: &Feed, report: &Report) -> Vec<String> {
-    let mut why = Vec::new();
+    let mut why = report.held_for(feed, &[]);
     if report.rejected_share() > feed.reject_limit {
         let share = |part: f64| format!("{:.1}%", part * 100.0);
         why.push(format!(
@@ -145,7 +158,6 @@ fn why_held(feed: &Feed, report: &Report) -> Vec<String> {
                 .to_owned(),
         );
     }
-    why.extend(report.held_for(feed, &[]));
     why
 }
 
@@ -244,7 +256,8 @@ mod tests {
     fn why(rows: &str) -> String {
         let definitions = definitions::load(None).unwrap();
         let (_, feed) = feed_of(&definitions, "children_social_care/people").unwrap();
-        let file = format!("Person ID,Forename,Surname,Date Of Birth\n{rows}");
+        let protecting = "Restriction,Address Confidential,Hide Former Names,Never Link";
+        let file = format!("Person ID,Forename,Surname,Date Of Birth,{protecting}\n{rows}");
         why_held(feed, &Report::of(feed, file.as_bytes(), Date::constant(2026, 3, 1)).unwrap()).join(" ")
     }
 

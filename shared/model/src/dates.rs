@@ -89,7 +89,12 @@ impl PartialDate {
     #[must_use]
     pub fn is_placeholder(self) -> bool {
         let first_of_january = self.month.unwrap_or(1) == 1 && self.day.unwrap_or(1) == 1;
-        self.year < 1890 || (first_of_january && matches!(self.year, 1900 | 1901 | 2000)) || self.year >= 2099
+        let whole = self.day.is_some();
+        self.year < 1890
+            || (first_of_january && matches!(self.year, 1900 | 1901 | 2000))
+            // The day on which computers began to count.
+            || (first_of_january && whole && self.year == 1970)
+            || self.year >= 2099
     }
 }
 

@@ -2,9 +2,10 @@
 
 use crate::{
     Current, Entry, Feed, FeedKind, Field, Reader, Reason, Row,
-    cells::{has_lost_digits, is_no_value, single_spaced, without_decimals, yes_or_no},
+    cells::{has_lost_digits, is_error_value, is_no_value, single_spaced, without_decimals, yes_or_no},
     dates::{DateFormat, OLDEST_AGE, Of},
     definition::{FactMapping, Mapping, Mode, folded_code},
+    dummies,
     extract::{CellProblem, FactPlaces, Header, Places},
     names::{self, is_placeholder, surname_of, whole},
     packed::Packing,
@@ -247,6 +248,9 @@ impl Cells<'_> {
         let Some((mapping, places)) = self.mapping(field) else { return Vec::new() };
         let (texts, unknown) = self.texts_at(mapping, places);
         let too_long = texts.iter().any(|text| text.len() >= LONGEST_TEXT && text.chars().count() >= LONGEST_TEXT);
+        let protects = mapping.protects(field);
+        let mut cells = places.iter().flatten().filter_map(|i| self.cells.get(*i));
+        let is_error = protects && cells.any(|cell| is_error_value(cell));
         let keeps_dashes = matches!(field, Field::Surname | Field::Forename | Field::FullName);
         let parts: Vec<String> = match (&mapping.split, field.is_list()) {
             (Some(split), _) => texts.iter().flat_map(|text| text.split(split.as_str())).map(str::to_owned).collect(),
@@ -265,6 +269,9 @@ impl Cells<'_> {
         if parts.len() < many {
             self.problem(field, Reason::Formula);
         }
+        if is_error {
+            self.problem(field, Reason::ErrorValue);
+        }
         if unknown > 0 {
             self.problem(field, Reason::UnknownCode);
         }
@@ -282,6 +289,9 @@ impl Cells<'_> {
     fn record_id(&mut self, field: Field) -> Result<String, Reason> {
         let text = self.text(field).ok_or(Reason::NoRecordId)?;
         let id = without_decimals(&text).into_owned();
+        if dummies::is_record_id(&id) {
+            return Err(Reason::PlaceholderRecordId);
+        }
         if has_lost_digits(&id) || id.len() > LONGEST_ID { Err(Reason::UnusableRecordId) } else { Ok(id) }
     }
 
@@ -317,11 +327,12 @@ impl Cells<'_> {
     }
 
     fn yes(&mut self, field: Field) -> bool {
-        let Some(text) = self.text(field) else { return false };
+        let known = self.problems.len();
+        // What may be a protection counts as one.
+        let Some(text) = self.text(field) else { return self.problems.len() > known && field.protects() };
         yes_or_no(&text).unwrap_or_else(|| {
             self.problem(field, Reason::UnknownCode);
-            // What may be a protection counts as one.
-            matches!(field, Field::AddressConfidential | Field::NameNotToBeShown)
+            field.protects()
         })
     }
 
@@ -358,20 +369,22 @@ impl Cells<'_> {
             details.death = None;
         }
         details.sex = self.sex();
-        details.nhs_number = self.identifier(Field::NhsNumber, NhsNumber::parse);
-        details.upn = self.identifier(Field::Upn, Upn::parse);
+        details.nhs_number = self.identifier(Field::NhsNumber, nhs_number);
+        let has_upn = !self.text(Field::Upn).is_none_or(|text| dummies::is_no_upn(&text));
+        details.upn = if has_upn { self.identifier(Field::Upn, Upn::parse) } else { None };
         details.case_id = self.identifier(Field::CaseId, CaseId::parse);
-        details.single_unique_identifier =
-            self.text(Field::SingleUniqueIdentifier).filter(|text| !has_lost_digits(text));
+        details.single_unique_identifier = self
+            .text(Field::SingleUniqueIdentifier)
+            .filter(|text| !has_lost_digits(text) && !dummies::is_record_id(text));
         self.other_identifiers(&mut details);
         details.phones = self.phones(Field::Phone);
         details.emails =
-            self.values(Field::Email).iter().filter_map(|text| self.parsed(Field::Email, text, Email::parse)).collect();
+            self.values(Field::Email).iter().filter_map(|text| self.parsed(Field::Email, text, email)).collect();
         details.addresses = self.addresses(details.as_of);
         details.not_confidential =
             self.text(Field::AddressConfidential).is_some_and(|text| yes_or_no(&text) == Some(false));
         (details.protection, details.unprotected) = self.protection();
-        details.never_link = self.values(Field::NeverLink).iter().map(|id| without_decimals(id).into_owned()).collect();
+        details.never_link = self.never_link();
         details.involvements.extend(self.involvement());
         // A case that is closed or has been handed over is on nobody's caseload.
         let ended = |involvement: &Involvement| {
@@ -401,44 +414,69 @@ impl Cells<'_> {
         Some(text)
     }
 
+    /// Tells what was left out of a cell with a name.
+    fn tell_of_name(&mut self, field: Field, parts: &names::Parts) {
+        if parts.is_of_two {
+            self.problem(field, Reason::SecondPerson);
+        }
+        if parts.has_note {
+            self.problem(field, Reason::NameNote);
+        }
+    }
+
+    /// A whole name, parts that say no name is known left out.
+    fn whole_name(&mut self, field: Field, text: &str) -> names::Parts {
+        let surname_first = self.mapping(field).is_some_and(|(mapping, _)| mapping.surname_first);
+        let mut parts = whole(text, surname_first);
+        self.tell_of_name(field, &parts);
+        if !parts.surname.is_empty() && is_placeholder(&parts.surname) {
+            self.problem(field, Reason::Placeholder);
+            parts.surname.clear();
+        }
+        let joined = parts.forenames.join(" ");
+        if !joined.is_empty() && is_placeholder(&joined) {
+            self.problem(field, Reason::Placeholder);
+            parts.forenames.clear();
+        }
+        parts
+    }
+
     fn names(&mut self) -> Vec<Name> {
         let mut name = Name::default();
-        let mut preferred = Vec::new();
+        // Pet names in brackets, and the other names that notes give.
+        let (mut pets, mut also) = (Vec::new(), Vec::new());
         if let Some(text) = self.name_text(Field::FullName) {
-            let surname_first = self.mapping(Field::FullName).is_some_and(|(mapping, _)| mapping.surname_first);
-            let parts = whole(&text, surname_first);
-            let mut keep = |text: String, blank: bool| {
-                if blank {
-                    self.problem(Field::FullName, Reason::Placeholder);
-                    String::new()
-                } else {
-                    text
-                }
-            };
-            let blank = !parts.surname.is_empty() && is_placeholder(&parts.surname);
-            name.surname = keep(parts.surname, blank);
-            let joined = parts.forenames.join(" ");
-            let blank = !joined.is_empty() && is_placeholder(&joined);
-            keep(String::new(), blank);
-            name.forenames = if blank { Vec::new() } else { parts.forenames };
-            preferred = parts.preferred;
+            let parts = self.whole_name(Field::FullName, &text);
+            (name.forenames, name.surname) = (parts.forenames, parts.surname);
+            pets.extend(parts.preferred);
+            also.extend(parts.also);
         }
         if let Some(text) = self.name_text(Field::Forename) {
-            let (forenames, more) = names::forenames(&text);
-            name.forenames.extend(forenames);
-            preferred.extend(more);
+            let parts = names::forenames(&text);
+            self.tell_of_name(Field::Forename, &parts);
+            name.forenames.extend(parts.forenames);
+            pets.extend(parts.preferred);
+            also.extend(parts.also);
         }
         if let Some(text) = self.name_text(Field::MiddleNames) {
-            let (middle, more) = names::forenames(&text);
+            let parts = names::forenames(&text);
+            self.tell_of_name(Field::MiddleNames, &parts);
             // Some systems write the middle name with the forename, and again in its own column.
             let known: Vec<String> = name.forename_tokens();
             name.forenames.extend(
-                middle.into_iter().filter(|word| !fold::tokens(word).iter().all(|token| known.contains(token))),
+                parts
+                    .forenames
+                    .into_iter()
+                    .filter(|word| !fold::tokens(word).iter().all(|token| known.contains(token))),
             );
-            preferred.extend(more);
+            pets.extend(parts.preferred);
+            also.extend(parts.also);
         }
         if let Some(text) = self.name_text(Field::Surname) {
-            name.surname = surname_of(&text);
+            let parts = names::surname(&text);
+            self.tell_of_name(Field::Surname, &parts);
+            name.surname = parts.surname;
+            also.extend(parts.also);
         }
         let hidden = self.yes(Field::NameNotToBeShown);
         let mut out = Vec::new();
@@ -449,26 +487,44 @@ impl Cells<'_> {
         };
         let (forenames, surname) = (name.forenames.clone(), name.surname.clone());
         add(name);
-        let first = forenames.first().map(|first| fold::joined(first)).unwrap_or_default();
-        preferred.extend(self.name_text(Field::PreferredName).into_iter().flat_map(|text| names::forenames(&text).0));
-        for word in preferred.into_iter().filter(|word| fold::joined(word) != first) {
-            add(Name {
-                kind: NameKind::Preferred,
-                forenames: vec![word],
-                surname: surname.clone(),
-                not_to_be_shown: false,
-            });
-        }
         let other = |kind: NameKind, forenames: Vec<String>, surname: String| Name {
             kind,
             forenames,
             surname,
             not_to_be_shown: hidden,
         };
+        let shown = |name: Name| Name { not_to_be_shown: false, ..name };
+        let first = forenames.first().map(|first| fold::joined(first)).unwrap_or_default();
+        for word in pets.into_iter().filter(|word| fold::joined(word) != first) {
+            // Where former names are to be hidden, a name in brackets may be one.
+            let kind = if hidden { NameKind::Former } else { NameKind::Preferred };
+            add(other(kind, vec![word], surname.clone()));
+        }
+        let preferred = self.name_text(Field::PreferredName).map(|text| names::forenames(&text));
+        if let Some(parts) = &preferred {
+            self.tell_of_name(Field::PreferredName, parts);
+        }
+        let preferred = preferred.into_iter().flat_map(|parts| parts.forenames);
+        for word in preferred.filter(|word| fold::joined(word) != first) {
+            add(shown(other(NameKind::Preferred, vec![word], surname.clone())));
+        }
+        for said in also {
+            let named = if said.is_surname { surname_of(&said.text) } else { String::new() };
+            let given = if said.is_surname { Vec::new() } else { names::forenames(&said.text).forenames };
+            if is_placeholder(&said.text) || named.is_empty() && given.is_empty() {
+                continue;
+            }
+            add(match (said.is_former, said.is_surname) {
+                (true, true) => other(NameKind::Former, forenames.clone(), named),
+                (true, false) => other(NameKind::Former, given, surname.clone()),
+                (false, true) => shown(other(NameKind::Alias, forenames.clone(), named)),
+                (false, false) => shown(other(NameKind::Preferred, given, surname.clone())),
+            });
+        }
         for text in
             self.values(Field::KnownAs).into_iter().filter(|text| !is_placeholder(text) && fold::joined(text) != first)
         {
-            add(Name { not_to_be_shown: false, ..other(NameKind::Alias, names::forenames(&text).0, surname.clone()) });
+            add(shown(other(NameKind::Alias, names::forenames(&text).forenames, surname.clone())));
         }
         for text in self.values(Field::FormerSurname).into_iter().filter(|text| !is_placeholder(text)) {
             add(other(NameKind::Former, forenames.clone(), surname_of(&text)));
@@ -525,9 +581,13 @@ impl Cells<'_> {
         for ((kind, value), field) in
             constant.into_iter().map(|pair| (pair, Field::Identifier)).chain(stated.zip(stated_field))
         {
+            if dummies::is_record_id(&value) || dummies::is_no_upn(&value) {
+                self.problem(field, Reason::Placeholder);
+                continue;
+            }
             match folded_code(&kind).as_str() {
                 "nhs_number" | "nhs number" => {
-                    details.nhs_number = self.parsed(field, &value, NhsNumber::parse).or(details.nhs_number.take());
+                    details.nhs_number = self.parsed(field, &value, nhs_number).or(details.nhs_number.take());
                 }
                 "upn" | "unique pupil number" => {
                     details.upn = self.parsed(field, &value, Upn::parse).or(details.upn.take());
@@ -551,7 +611,7 @@ impl Cells<'_> {
                 text.split(['/', ';', ',', '|']).map(str::trim).filter(|part| !part.is_empty()).collect()
             };
             for part in parts {
-                if let Some(phone) = self.parsed(field, part, Phone::parse)
+                if let Some(phone) = self.parsed(field, part, phone)
                     && !out.contains(&phone)
                 {
                     out.push(phone);
@@ -636,6 +696,21 @@ impl Cells<'_> {
         }
     }
 
+    /// Records never to be linked with this one. One whose digits are lost, or that is a formula, is told: it protects nobody.
+    fn never_link(&mut self) -> Vec<String> {
+        let mut out = Vec::new();
+        for id in self.values(Field::NeverLink) {
+            if has_lost_digits(&id) {
+                self.problem(Field::NeverLink, Reason::LostDigits);
+            } else if dummies::is_record_id(&id) {
+                self.problem(Field::NeverLink, Reason::Placeholder);
+            } else {
+                out.push(without_decimals(&id).into_owned());
+            }
+        }
+        out
+    }
+
     /// How far the person is protected, and whether the row says outright that they are not.
     fn protection(&mut self) -> (Protection, bool) {
         let mut strictest = Protection::None;
@@ -669,7 +744,7 @@ impl Cells<'_> {
             name,
             role: self.text(Field::WorkerRole),
             phone: self.phones(Field::WorkerPhone).into_iter().next(),
-            email: self.identifier(Field::WorkerEmail, Email::parse),
+            email: self.identifier(Field::WorkerEmail, email),
             staff_id: self.identifier(Field::StaffId, StaffId::parse),
             team: self.text(Field::Team),
             team_inbox: self.identifier(Field::TeamInbox, Email::parse),
@@ -802,6 +877,28 @@ impl Cells<'_> {
     fn staff(&mut self, id: &str) -> Staff {
         Staff { contact: Contact { staff_id: StaffId::parse(id).ok(), ..self.contact() }, left: self.date(Field::Left) }
     }
+}
+
+/// A value that passes, unless it is one that systems and people write when they have none.
+fn unless<T>(dummy: bool, value: T) -> Result<T, InvalidIdentifier> {
+    if dummy { Err(InvalidIdentifier::Placeholder) } else { Ok(value) }
+}
+
+fn nhs_number(text: &str) -> Result<NhsNumber, InvalidIdentifier> {
+    let number = NhsNumber::parse(text)?;
+    unless(dummies::are_digits(number.as_str()), number)
+}
+
+fn phone(text: &str) -> Result<Phone, InvalidIdentifier> {
+    let number = Phone::parse(text)?;
+    unless(dummies::are_digits(number.as_str()), number)
+}
+
+fn email(text: &str) -> Result<Email, InvalidIdentifier> {
+    if dummies::is_email(text) {
+        return Err(InvalidIdentifier::Placeholder);
+    }
+    Email::parse(text)
 }
 
 /// A worker's name as people say it: `PATEL, Ms Nisha` is Nisha PATEL.

@@ -23,6 +23,9 @@ const COUNCIL_FILE: &str = "council.toml";
 const SHRINK_LIMIT: f64 = 0.1;
 const REJECT_LIMIT: f64 = 0.02;
 
+/// A file in which a column lost more than this share of its values is held, unless the definition says otherwise.
+const EMPTIED_LIMIT: f64 = 0.9;
+
 /// Every source a council has, and the council itself.
 #[derive(Debug, Clone)]
 pub struct Definitions {
@@ -809,6 +812,8 @@ pub struct Feed {
     pub shrink_limit: f64,
     /// A file of which more than this share of rows is rejected is held.
     pub reject_limit: f64,
+    /// A file in which a column lost more than this share of its values, beside the last accepted one, is held.
+    pub emptied_limit: f64,
     /// Fields whose columns must be there.
     pub mandatory: Vec<Field>,
     /// Fields whose change alone is no change of the record. Only `as_of`: anything else is shown, and would go stale.
@@ -835,6 +840,15 @@ pub(crate) struct Mapping {
     pub(crate) always: Option<String>,
     pub(crate) surname_first: bool,
     pub(crate) kind: Option<String>,
+    /// What the definition says of whether the column protects somebody; else the field says it.
+    pub(crate) protects: Option<bool>,
+}
+
+impl Mapping {
+    /// Whether what this mapping reads protects somebody.
+    pub(crate) fn protects(&self, field: Field) -> bool {
+        self.protects.unwrap_or_else(|| field.protects())
+    }
 }
 
 /// Where a fact comes from.
@@ -980,6 +994,7 @@ impl Feed {
         let dates = read_dates(section, "dates");
         let shrink_limit = section.share("shrink_limit", SHRINK_LIMIT);
         let reject_limit = section.share("reject_limit", REJECT_LIMIT);
+        let emptied_limit = section.share("emptied_limit", EMPTIED_LIMIT);
         let mandatory = read_field_names(section, "mandatory");
         let volatile = read_field_names(section, "volatile");
         for field in volatile.iter().filter(|field| **field != Field::AsOf) {
@@ -1100,6 +1115,7 @@ impl Feed {
             as_of,
             shrink_limit,
             reject_limit,
+            emptied_limit,
             mandatory,
             volatile,
             encoding,
@@ -1297,6 +1313,7 @@ impl Mapping {
             always: None,
             surname_first: false,
             kind: None,
+            protects: None,
         }
     }
 
@@ -1403,6 +1420,7 @@ impl Mapping {
             always,
             surname_first,
             kind: table.text("kind"),
+            protects: table.has("protects").then(|| table.flag("protects", true)),
         })
     }
 }

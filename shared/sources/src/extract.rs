@@ -2,12 +2,13 @@
 
 use crate::{
     Feed, Field,
-    cells::{cleaned, folded_header, is_totals_line},
+    cells::{cleaned, folded_header, is_footer, is_totals_line},
     dates::DateFormat,
     definition::Mapping,
     encoding::{Encoding, Input, Opened},
     packed::{Packed, Packing},
     records::{Next, Record, Records},
+    report::Column,
 };
 use fc_model::{Content, Date};
 use serde::Serialize;
@@ -90,6 +91,10 @@ pub enum FileError {
 pub enum Reason {
     /// Rejected: the record id is missing.
     NoRecordId,
+    /// Rejected: the record id is what the system writes when it has none.
+    PlaceholderRecordId,
+    /// Rejected: the same record id stands on rows of people who clearly differ.
+    SharedRecordId,
     /// Rejected: the record id is no usable text.
     UnusableRecordId,
     /// Rejected: a person with neither a name nor an identifier.
@@ -114,6 +119,8 @@ pub enum Reason {
     SerialDate,
     /// A formula, not a value.
     Formula,
+    /// A spreadsheet's error, such as `#REF!`, where something protects somebody.
+    ErrorValue,
     /// A code the definition does not know.
     UnknownCode,
     /// Wrong number of characters.
@@ -124,6 +131,10 @@ pub enum Reason {
     CheckDigit,
     /// A value that systems put in when they have none.
     Placeholder,
+    /// A name's cell names two people; the first is kept.
+    SecondPerson,
+    /// A name's cell holds a note, a system's word or a newborn's mother; the name is kept.
+    NameNote,
     /// A letter was lost to a wrong encoding; the rest of the name is kept.
     LetterLost,
     /// The row has more cells than the header: values may have moved.
@@ -143,6 +154,10 @@ impl Reason {
         match self {
             Self::NoRecordId => "no record id",
             Self::UnusableRecordId => "record id is unusable",
+            Self::PlaceholderRecordId => "record id is a placeholder that everybody without an id has",
+            Self::SharedRecordId => {
+                "stands on rows of people who clearly differ; give each person a record id of their own, or map the column that is one"
+            }
             Self::NobodyToName => "neither a name nor an identifier",
             Self::TooLong => {
                 "is longer than a megabyte, because a quote mark was opened and never closed; rows that follow it may be part of it"
@@ -162,11 +177,14 @@ impl Reason {
                 "is a spreadsheet's day number; format the column as a date, or add \"serial\" to the definition's dates"
             }
             Self::Formula => "is a formula, not a value",
+            Self::ErrorValue => "is a spreadsheet's error, not a value",
             Self::UnknownCode => "is a code the definition does not know",
             Self::WrongLength => "has the wrong length",
             Self::WrongCharacter => "has a character that does not belong",
             Self::CheckDigit => "fails its check digit",
             Self::Placeholder => "is a placeholder",
+            Self::SecondPerson => "names two people, of whom the first is kept",
+            Self::NameNote => "holds a note, a system's word or somebody else's name, which is left out",
             Self::LetterLost => "lost a letter to a wrong encoding",
             Self::TooManyCells => "has more cells than the header",
             Self::CutShort => "is cut short by the end of the file",
@@ -183,6 +201,7 @@ impl Reason {
                 | Self::SerialDate
                 | Self::LostDigits
                 | Self::Formula
+                | Self::ErrorValue
                 | Self::UnknownCode
                 | Self::WrongLength
                 | Self::WrongCharacter
@@ -212,7 +231,7 @@ pub enum Skip {
     Blank,
     /// The header again.
     RepeatedHeader,
-    /// A line of totals.
+    /// A line of totals, or another that ends a report.
     Totals,
 }
 
@@ -573,6 +592,40 @@ impl<R: Read> Reader<'_, R> {
         missing
     }
 
+    /// Every column that the definition reads, each once, with how many of its cells held something so far.
+    pub(crate) fn columns_read(&self) -> Vec<Column> {
+        let mut out: Vec<Column> = Vec::new();
+        let mut add = |mapping: &Mapping, places: &Places, protects: bool| {
+            for (names, place) in mapping.columns.iter().zip(places) {
+                let Some(column) = names.first() else { continue };
+                if let Some(known) = out.iter_mut().find(|known| known.column == *column) {
+                    known.protects |= protects;
+                    continue;
+                }
+                let counted = place.and_then(|place| self.header.agreed.binary_search(&place).ok());
+                out.push(Column {
+                    column: column.clone(),
+                    heading: place.map(|place| self.header.names[place].clone()),
+                    filled: counted.map_or(0, |at| self.columns[at].filled),
+                    protects,
+                });
+            }
+        };
+        for ((field, mapping), places) in self.feed.columns.iter().zip(&self.header.fields) {
+            add(mapping, places, mapping.protects(*field));
+        }
+        for (fact, places) in self.feed.facts.iter().zip(&self.header.facts) {
+            add(&fact.value, &places.value, fact.value.protects == Some(true));
+            if let Some(which) = &fact.which {
+                add(which, &places.which, false);
+            }
+            if let Some(date) = &fact.date {
+                add(date, &vec![places.date], false);
+            }
+        }
+        out
+    }
+
     /// The encoding and the delimiter in words, as found.
     #[must_use]
     pub fn format(&self) -> String {
@@ -586,6 +639,27 @@ impl<R: Read> Reader<'_, R> {
             Packing::Workbook => "Excel workbook".to_owned(),
             packing => format!("{}{}, {delimiter}", packing.words(), self.encoding.name()),
         }
+    }
+
+    /// The same row, rejected because its record id is that of people who clearly differ ([`Identity`](crate::Identity)).
+    #[must_use]
+    pub fn shared(&self, id: String, line: u64) -> Row {
+        let column = self.record_id_heading();
+        Row::Rejected {
+            line,
+            id: Some(id),
+            column,
+            reason: Reason::SharedRecordId,
+            cells: Vec::new(),
+            problems: Vec::new(),
+        }
+    }
+
+    /// The heading of the record id.
+    pub(crate) fn record_id_heading(&self) -> String {
+        let field = self.feed.columns.iter().position(|(field, _)| *field == Field::RecordId);
+        let place = field.and_then(|at| self.header.fields[at].iter().flatten().next());
+        place.map_or_else(|| Field::RecordId.name().to_owned(), |place| self.header.names[*place].clone())
     }
 
     /// Whether the file ended in the middle of its last row. Known once all rows are read.
@@ -622,7 +696,7 @@ impl<R: Read> Reader<'_, R> {
         }
         let next = self.cells_of(&self.next_record);
         let filled: Vec<&str> = next.iter().map(String::as_str).filter(|cell| !cell.is_empty()).collect();
-        if filled.is_empty() || is_totals_line(&filled) {
+        if filled.is_empty() || is_totals_line(&filled) || is_footer(&filled, width) {
             return false;
         }
         let id = self.id_of(&self.cells_of(&self.record));
@@ -654,7 +728,7 @@ impl<R: Read> Reader<'_, R> {
                 return Row::Skipped { line, reason: Skip::RepeatedHeader };
             }
         }
-        if is_totals_line(&filled) {
+        if is_totals_line(&filled) || is_footer(&filled, self.header.names.len()) {
             return Row::Skipped { line, reason: Skip::Totals };
         }
         if matches!(self.ahead, Ok(Next::Record)) && self.is_broken() {

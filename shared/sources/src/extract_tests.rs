@@ -422,7 +422,7 @@ fn a_file_that_ends_within_quotes_was_cut_short_whatever_its_last_byte() {
         let file = [file.trim_ascii_end(), end.as_bytes()].concat();
         let report = report(&feed, &file);
         assert!(report.cut_short && report.used == 1, "{end:?}");
-        assert!(report.held_for(&feed, &[])[0].contains("cut short"), "{end:?}");
+        assert!(report.held_for(&feed, &[]).iter().any(|words| words.contains("cut short")), "{end:?}");
         assert!(people(&feed, &file)[0].1.addresses.is_empty(), "{end:?}: the last cell is not trusted");
     }
     let whole = csc("Address", "P1,Child,Barnaby,Quillfeather,14/02/2015,\"7 Lantern Row\"");
@@ -472,14 +472,18 @@ fn a_column_of_which_half_cannot_be_read_holds_the_file_and_names_the_form_expec
         };
         csc("Postcode", (0..rows).map(row).collect::<String>().trim_end())
     };
-    let words = report(&feed, &file(40, 20)).held_for(&feed, &[]);
+    let unread = |file: &[u8], known: &[String]| -> Vec<String> {
+        let words = report(&feed, file).held_for(&feed, known);
+        words.into_iter().filter(|words| words.contains("cannot be read")).collect()
+    };
+    let words = unread(&file(40, 20), &[]);
     assert_eq!(words.len(), 1);
     assert!(words[0].contains("column Date Of Birth, 20 of 40 values") && words[0].contains("14/02/1984"), "{words:?}");
     for (rows, wrong) in [(40, 19), (19, 19)] {
-        assert!(report(&feed, &file(rows, wrong)).held_for(&feed, &[]).is_empty(), "{wrong} of {rows}");
+        assert!(unread(&file(rows, wrong), &[]).is_empty(), "{wrong} of {rows}");
     }
     let known = ["Date Of Birth".to_owned()];
-    assert!(report(&feed, &file(40, 40)).held_for(&feed, &known).is_empty(), "it could not be read before either");
+    assert!(unread(&file(40, 40), &known).is_empty(), "it could not be read before either");
 }
 
 #[test]
@@ -669,4 +673,338 @@ proptest! {
             let _ = Definitions::from_files([("housing.toml".to_owned(), changed)]);
         }
     }
+}
+
+/// The headings of a children's social care file that protect somebody.
+const PROTECTING: &str = "Restriction,Address Confidential,Hide Former Names,Never Link";
+
+#[test]
+fn a_file_without_a_column_that_protects_somebody_is_held_and_told_which() {
+    let feed = feed("children_social_care", "people");
+    let row = "P1,Child,Barnaby,Quillfeather,14/02/2015,,,,";
+    assert_eq!(report(&feed, &csc(PROTECTING, row)).unprotected(), [String::new(); 0]);
+    let renamed = "Restriction Level,Confidential Address?,Hide Names,Never Link";
+    let words = report(&feed, &csc(renamed, row)).held_for(&feed, &[]);
+    assert_eq!(words.len(), 3, "{words:?}");
+    for column in ["Restriction", "Address Confidential", "Hide Former Names"] {
+        assert!(words.iter().any(|words| words.contains(&format!("lacks the column {column}, which protects"))));
+    }
+    assert!(words[0].contains("also = ["), "how to mend it: {words:?}");
+}
+
+#[test]
+fn an_error_or_an_unknown_code_where_somebody_is_protected_holds_the_file_and_protects() {
+    let feed = feed("children_social_care", "people");
+    for (cells, column) in [
+        ("Very secret,,,", "Restriction"),
+        ("#REF!,,,", "Restriction"),
+        (",#N/A,,", "Address Confidential"),
+        (",perhaps,,", "Address Confidential"),
+        (",=A1,,", "Address Confidential"),
+        (",,#NAME?,", "Hide Former Names"),
+        (",,####,", "Hide Former Names"),
+        (",,,4.86E+09", "Never Link"),
+        (",,,#VALUE!", "Never Link"),
+    ] {
+        let columns = format!("Address,Former Names,{PROTECTING}");
+        let row = format!("P1,Child,Barnaby,Quillfeather,14/02/2015,7 Lantern Row,Ada Moss,{cells}");
+        let file = csc(&columns, &row);
+        let words = report(&feed, &file).held_for(&feed, &[]);
+        assert!(words.len() == 1 && words[0].contains(&format!("In the column {column}, which protects")), "{words:?}");
+        let (_, person) = &people(&feed, &file)[0];
+        match column {
+            "Restriction" => assert_eq!(person.protection, Protection::Withheld, "{cells}"),
+            "Address Confidential" => assert!(person.addresses[0].confidential, "{cells}"),
+            "Hide Former Names" => assert!(person.names[1].not_to_be_shown, "{cells}"),
+            _ => assert!(person.never_link.is_empty(), "{cells}"),
+        }
+    }
+}
+
+#[test]
+fn every_shipped_definition_holds_a_file_without_what_protects() {
+    let mut protecting = Vec::new();
+    for feed in shipped().iter().flat_map(|definition| &definition.feeds) {
+        let headings: BTreeSet<&str> = feed
+            .columns
+            .iter()
+            .filter(|(field, mapping)| !mapping.protects(*field))
+            .flat_map(|(_, mapping)| mapping.columns.iter().filter_map(|names| names.first()))
+            .map(String::as_str)
+            .collect();
+        let deleted = match &feed.mode {
+            crate::Mode::Delta { deleted: Some((column, _)) } => column.as_str(),
+            _ => "Nothing",
+        };
+        let file = format!("{},{deleted}\n", headings.into_iter().collect::<Vec<_>>().join(","));
+        let told = report(feed, file.as_bytes()).unprotected();
+        let columns = feed.columns.iter().filter(|(field, _)| field.protects());
+        for (_, mapping) in columns {
+            let name = &mapping.columns[0][0];
+            assert!(told.iter().any(|words| words.contains(name)), "{}: {name}: {told:?}", feed.source);
+            protecting.push(format!("{}: {name}", feed.source));
+        }
+    }
+    assert_eq!(
+        protecting,
+        [
+            "adult_social_care: protected",
+            "children_social_care: Hide Former Names",
+            "children_social_care: Address Confidential",
+            "children_social_care: Restriction",
+            "children_social_care: Never Link"
+        ]
+    );
+}
+
+#[test]
+fn a_column_that_was_filled_and_has_gone_empty_is_told_with_what_it_had() {
+    let feed = feed("housing", "people");
+    let file = |officer: &str| {
+        let row = |row| format!("H{row},\"QUILLFEATHER, Ms Ada\",14-Feb-84,{officer}\n");
+        format!("PERSON_REF,FULL_NAME,DOB,OFFICER\n{}", (1..=30).map(row).collect::<String>())
+    };
+    let (full, empty) = (report(&feed, file("Odette Marchbanks").as_bytes()), report(&feed, file("").as_bytes()));
+    let whole = |before: &Report| {
+        let columns: Vec<_> = before.columns.iter().map(|c| (c.column.clone(), c.filled)).collect();
+        move |name: &str| {
+            let (_, filled) = columns.iter().find(|(column, _)| column == name)?;
+            Some(crate::report::Before { filled: *filled, rows: 30, whole: true })
+        }
+    };
+    let words = empty.emptied(&feed, whole(&full));
+    assert!(words.len() == 1 && words[0].contains("OFFICER had 30 values in 30 rows"), "{words:?}");
+    assert!(words[0].contains("has none in 30 rows"), "{words:?}");
+    assert!(full.emptied(&feed, whole(&full)).is_empty() && full.emptied(&feed, whole(&empty)).is_empty());
+    let errors = report(&feed, file("#REF!").as_bytes());
+    assert_eq!(errors.emptied(&feed, whole(&full)).len(), 1, "an error is no value");
+    let gone = report(&feed, file("x").replace("OFFICER", "CONTACT").as_bytes());
+    assert!(gone.emptied(&feed, whole(&full))[0].contains("the file lacks it"));
+    let lenient = Feed { emptied_limit: 1.0, ..feed.clone() };
+    assert!(empty.emptied(&lenient, whole(&full)).is_empty(), "the definition may say how much may go");
+}
+
+#[test]
+fn the_last_value_of_a_column_that_protects_is_missed() {
+    let feed = feed("children_social_care", "people");
+    let columns = PROTECTING.to_owned();
+    let blank = report(&feed, &csc(&columns, "P1,Child,Barnaby,Quillfeather,14/02/2015,,,,"));
+    let before = |name: &str| {
+        let filled = u64::from(name == "Address Confidential");
+        Some(crate::report::Before { filled, rows: 30, whole: true })
+    };
+    let words = blank.emptied(&feed, before);
+    assert!(
+        words.len() == 1 && words[0].contains("Address Confidential, which protects people, had 1 values"),
+        "{words:?}"
+    );
+    let delta = |name: &str| before(name).map(|before| crate::report::Before { whole: false, ..before });
+    assert!(blank.emptied(&feed, delta).is_empty(), "a delta of one row need not name everybody who is protected");
+}
+
+#[test]
+fn a_record_id_that_is_a_placeholder_makes_no_record() {
+    let feed = feed("children_social_care", "people");
+    for id in [
+        "0", "00000", "########", "UNKNOWN", "nan", "#NUM!", "TBC", "N/A", "None", "null", "-", "test", "XXXX",
+        "9999999",
+    ] {
+        let file = csc("Address", &format!("{id},Child,Aldous,Pikeham,01/02/2011,1 Id Street"));
+        let report = report(&feed, &file);
+        assert_eq!((report.used, report.rejected, report.rejected_without_id), (0, 1, 1), "{id}");
+        assert!(report.every_row_is_accounted_for());
+    }
+}
+
+#[test]
+fn one_record_id_on_two_people_is_told_and_gives_neither() {
+    let feed = feed("children_social_care", "people");
+    let file = csc(
+        "Address",
+        "T1,Parent,Gerald,Swinscoe,01/02/1971,5 Row\nT1,Child,Primrose,Swinscoe,09/08/2012,5 Row\nT2,Child,Ada,Moss,09/08/2012,\nT2,Child,Ada,Moss,09/08/2012,6 Row",
+    );
+    let report = report(&feed, &file);
+    assert_eq!((report.rows, report.used, report.rejected), (4, 2, 2));
+    assert!(report.every_row_is_accounted_for());
+    let told: Vec<_> = report.rejected_rows.iter().map(|row| (row.line, row.column.as_str(), row.reason)).collect();
+    assert_eq!(told, [(2, "Person ID", Reason::SharedRecordId), (3, "Person ID", Reason::SharedRecordId)]);
+    assert!(report.rejected_share() > feed.reject_limit, "a file with many is held");
+}
+
+#[test]
+fn what_the_standard_dataset_writes_for_nothing_is_no_value_anywhere() {
+    let feed = feed("standard_safeguarding_dataset", "person");
+    let file = b"pers_legacy_id,pers_person_id,pers_upn,pers_forename,pers_surname,pers_sex,pers_gender,pers_ethnicity,pers_dob,pers_single_unique_id,pers_upn_unknown,pers_expected_dob,pers_death_date\n,900008,SSD_PH,Jay,Ollerenshaw,M,,,2014-05-06 00:00:00.000,SSD_PH,UN1,,\n,900005,ssd_ph,SSD_PH,SSD_PH01,M,,,2013-02-03 00:00:00.000,SSD PH,UN1,,\n";
+    let found = people(&feed, file);
+    assert!(found[1].1.names.is_empty(), "nobody is called SSD_PH");
+    assert!(found.iter().all(|(_, person)| person.upn.is_none()));
+    assert_eq!(found[0].1.single_unique_identifier, None);
+    let feed = self::feed("standard_safeguarding_dataset", "linked_identifiers");
+    let file = b"link_table_id,link_person_id,link_identifier_type,link_identifier_value,link_valid_from_date,link_valid_to_date\n0,900001,Former Unique Pupil Number,SSD_PH,,\n";
+    assert!(people(&feed, file).iter().all(|(_, person)| person.other_identifiers.is_empty()));
+}
+
+#[test]
+fn numbers_and_addresses_that_are_nobodys_are_left_out_and_told() {
+    let feed = feed("children_social_care", "people");
+    let columns = "NHS Number,UPN,Phone,Email";
+    let row = |nhs: &str, upn: &str, phone: &str, email: &str| {
+        csc(columns, &format!("P1,Child,Barnaby,Quillfeather,14/02/2015,{nhs},{upn},{phone},{email}"))
+    };
+    for file in [
+        row("9876543210", "", "", ""),
+        row("0123456789", "", "", ""),
+        row("", "", "07777777777", ""),
+        row("", "", "01234567890", ""),
+        row("", "", "", "noemail@noemail.com"),
+        row("", "", "", "na@na.com"),
+    ] {
+        let (_, person) = &people(&feed, &file)[0];
+        assert!(person.nhs_number.is_none() && person.phones.is_empty() && person.emails.is_empty());
+        let report = report(&feed, &file);
+        assert_eq!(report.blanked.iter().map(|b| b.reason).collect::<Vec<_>>(), [Reason::Placeholder]);
+    }
+    let (_, person) = &people(&feed, &row("999 000 0018", "", "07700 900123", "ada@mail.example"))[0];
+    assert!(person.nhs_number.is_some() && person.phones.len() == 1 && person.emails.len() == 1);
+    let unknown = row("", "UN1", "", "");
+    assert!(
+        people(&feed, &unknown)[0].1.upn.is_none() && report(&feed, &unknown).blanked.is_empty(),
+        "a code for none"
+    );
+}
+
+#[test]
+fn the_first_of_january_1970_is_no_birth_date() {
+    let feed = feed("children_social_care", "people");
+    let born = |birth: &str| people(&feed, &csc("Address", &format!("P1,Child,Ada,Moss,{birth},")))[0].1.birth;
+    assert!(born("01/01/1970").is_none() && born("02/01/1970").is_some());
+    assert!(born("\u{200e}03/05/2015").is_some() && born("'03/05/2015").is_some());
+}
+
+/// The names of one child: kind, forenames, surname, whether hidden.
+fn names_of(cells: &str) -> Vec<String> {
+    let feed = feed("children_social_care", "people");
+    let file = format!("Person ID,Surname,Forename,Date Of Birth,Hide Former Names\nP1,{cells}\n");
+    let found = people(&feed, file.as_bytes());
+    found.first().map_or_else(Vec::new, |(_, person)| {
+        let name = |name: &fc_model::Name| {
+            let hidden = if name.not_to_be_shown { " hidden" } else { "" };
+            format!("{:?} {}/{}{hidden}", name.kind, name.forenames.join(" "), name.surname)
+        };
+        person.names.iter().map(name).collect()
+    })
+}
+
+#[test]
+fn notes_in_a_names_cell_give_the_names_they_say_and_no_other() {
+    for (cells, want) in [
+        (
+            "Trewhella (née Polglaze),Mary (known as Molly),,",
+            &["Current Mary/Trewhella", "Preferred Molly/Trewhella", "Former Mary/Polglaze"][..],
+        ),
+        ("Carvossa (deceased),John (DO NOT VISIT ALONE),,", &["Current John/Carvossa"]),
+        ("Bosanko nee Chegwin,Kerensa,,", &["Current Kerensa/Bosanko", "Former Kerensa/Chegwin"]),
+        ("Nankivell aka Rosewarne,Denzel,,", &["Current Denzel/Nankivell", "Alias Denzel/Rosewarne"]),
+        (
+            "Opie - formerly Hocking,Sam (Samantha),,",
+            &["Current Sam/Opie", "Preferred Samantha/Opie", "Former Sam/Hocking"],
+        ),
+        ("Transby,Alex (was Joanna),,Y", &["Current Alex/Transby", "Former Joanna/Transby hidden"]),
+        ("Adoptby (Birthmother),Poppy (Lily),,Y", &["Current Poppy/Adoptby", "Former Lily/Adoptby hidden"]),
+        ("Transden,Robin formerly Susan,,Y", &["Current Robin/Transden", "Former Susan/Transden hidden"]),
+        ("Nee,Born,,", &["Current Born/Nee"]),
+        ("Chan,Mei Nee Ann,,", &["Current Mei Nee Ann/Chan"]),
+    ] {
+        assert_eq!(sorted(names_of(cells)), sorted(want.iter().map(ToString::to_string).collect()), "{cells}");
+    }
+}
+
+fn sorted(mut texts: Vec<String>) -> Vec<String> {
+    texts.sort();
+    texts
+}
+
+#[test]
+fn a_newborn_has_none_of_its_mothers_names() {
+    for (cells, want) in [
+        ("Jarroldson,Unborn baby (mother Emily Jarroldson),,", "Current Unborn baby/Jarroldson"),
+        ("Vashisht,Baby girl - mother Priya Vashisht,,", "Current Baby girl/Vashisht"),
+        ("Quaifeson,UB of Fiona,,", "Current Unborn/Quaifeson"),
+        ("Vashisht,Baby (Priya),,", "Current Baby/Vashisht"),
+        ("Oakenshaw,Unborn (Mum: Chloe),,", "Current Unborn/Oakenshaw"),
+        ("Winfarthing (mother: Tara),Unborn baby,,", "Current Unborn baby/Winfarthing"),
+        ("Ravel,Unborn child of Dawn Ravel,,", "Current Unborn child/Ravel"),
+        ("Ravel,Baby of Priya Sharma,,", "Current Baby/Ravel"),
+        ("Ravel,B/O Dawn,,", "Current Baby/Ravel"),
+        ("Ravel,Dawn's baby,,", "Current baby/Ravel"),
+        ("Ravel,Baby Oliver,,", "Current Baby Oliver/Ravel"),
+    ] {
+        assert_eq!(names_of(cells), [want], "{cells}");
+    }
+}
+
+#[test]
+fn systems_words_are_taken_out_of_names_or_told() {
+    for (cells, want) in [
+        ("DUPLICATE_Brownhillier,MIG_ERROR_Tobias,,", "Current Tobias/Brownhillier"),
+        ("Gisburnham,NOT ENTERED,,", "Current /Gisburnham"),
+        ("Hamkarzai,FNU,,", "Current /Hamkarzai"),
+        ("LNU,Leyla,,", "Current Leyla/"),
+        ("Pennistone,zzz Do Not Use,,", "Current /Pennistone"),
+        ("XX Cottinghamer,Marta,,", "Current Marta/Cottinghamer"),
+        ("Merged Sandsendby,Olga (dup),,", "Current Olga/Sandsendby"),
+        ("Null,Christopher,,", "Current Christopher/Null"),
+    ] {
+        assert_eq!(names_of(cells), [want], "{cells}");
+        let feed = feed("children_social_care", "people");
+        let file = format!("Person ID,Surname,Forename,Date Of Birth,Hide Former Names\nP1,{cells}\n");
+        assert!(cells.starts_with("Null") || !report(&feed, file.as_bytes()).blanked.is_empty(), "{cells} is told");
+    }
+}
+
+#[test]
+fn of_two_people_in_one_cell_the_first_is_kept_and_nothing_of_the_second() {
+    let feed = feed("housing", "people");
+    for (cell, want, told) in [
+        ("Mr Alan & Mrs Beryl Osmotherley", "Alan/Osmotherley", Some(Reason::SecondPerson)),
+        ("Mr & Mrs Dunnockshaw", "/Dunnockshaw", Some(Reason::SecondPerson)),
+        ("HEPTONSTALL, Mr Colin and Mrs Gwen", "Colin/HEPTONSTALL", Some(Reason::SecondPerson)),
+        ("J and B Smith", "J/Smith", Some(Reason::SecondPerson)),
+        ("Mr Alan Smith & Mrs Beryl Jones", "Alan/Smith", Some(Reason::SecondPerson)),
+        ("Mr T Wensley / Ms R Fell", "T/Wensley", Some(Reason::SecondPerson)),
+        ("Exors of Mr Percy Slaidburn (dec'd)", "Percy/Slaidburn", Some(Reason::NameNote)),
+        ("Baby of Priya Sharma", "Baby/Sharma", Some(Reason::NameNote)),
+        ("ANDERSON, Mr Andy", "Andy/ANDERSON", None),
+    ] {
+        let file = format!("PERSON_REF,FULL_NAME,DOB\nH1,\"{cell}\",\n");
+        let (_, person) = &people(&feed, file.as_bytes())[0];
+        let names: Vec<_> = person.names.iter().map(|n| format!("{}/{}", n.forenames.join(" "), n.surname)).collect();
+        assert_eq!(names, [want], "{cell}");
+        let reasons: Vec<_> = report(&feed, file.as_bytes()).blanked.iter().map(|blanked| blanked.reason).collect();
+        assert_eq!(reasons.first().copied(), told, "{cell}: {reasons:?}");
+    }
+    let occupier = b"PERSON_REF,FULL_NAME,DOB\nH1,The Occupier,\n";
+    assert_eq!(report(&feed, occupier).rejected_rows[0].reason, Reason::NobodyToName);
+}
+
+#[test]
+fn the_end_of_a_report_is_nobody() {
+    let feed = feed("children_social_care", "people");
+    let footers = [
+        "Report run on 29/11/2026 06:00 by JDOE,,,,,",
+        "Page 1 of 1,,,,,",
+        "Printed by:,,J Doe,,29/11/2026,",
+        "End of report,,,,,",
+        "*** END ***,,,,,",
+        "(1 row(s) affected),,,,,",
+        "(200 rows affected),,,,,",
+        "Copyright 2026,,Fenshire Council,,,",
+        "Run date:,,29/11/2026,,,",
+        "Total,7,,,,",
+    ];
+    let file = csc("Address", &format!("P1,Child,Ada,Moss,14/02/2015,\n{}", footers.join("\n")));
+    let report = report(&feed, &file);
+    assert_eq!((report.used, report.skipped_rows(), report.rejected), (1, footers.len() as u64, 0), "{report}");
+    let file = csc("Address", "P1,Child,Page,Totals,14/02/2015,\nPage1,Child,Ada,Printed,14/02/2015,");
+    assert_eq!(self::report(&feed, &file).used, 2, "names and ids that look like such words");
 }

@@ -165,6 +165,13 @@ impl Field {
         )
     }
 
+    /// Whether the field protects somebody. A column that feeds one must be there, filled as before and understood, or its
+    /// file is held: what is lost there would be shown.
+    #[must_use]
+    pub fn protects(self) -> bool {
+        matches!(self, Self::Protection | Self::AddressConfidential | Self::NameNotToBeShown | Self::NeverLink)
+    }
+
     /// Whether several columns, or several parts of a cell, are several values rather than one text.
     #[must_use]
     pub fn is_list(self) -> bool {

@@ -13,6 +13,8 @@ mod section;
 
 pub mod fields;
 
+pub mod identity;
+
 pub mod dates;
 
 pub mod definition;
@@ -22,6 +24,7 @@ pub mod council;
 pub mod words;
 
 mod cells;
+mod dummies;
 mod encoding;
 mod names;
 mod packed;
@@ -49,6 +52,7 @@ pub use definition::{
 };
 pub use extract::{CellProblem, Entry, FileError, Reader, Reason, Row, Skip};
 pub use fields::Field;
+pub use identity::{Identities, Identity};
 pub use mend::Mend;
 pub use packed::Packed;
 pub use problem::{Problem, Unusable};

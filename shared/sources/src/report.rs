@@ -1,9 +1,13 @@
 //! What became of a file: every row accounted for, and how good the data is. Holds no personal data.
 
-use crate::{CellProblem, Entry, Feed, FeedKind, Field, FileError, Mode, Reader, Reason, Row, Skip};
+use crate::{CellProblem, Entry, Feed, FeedKind, Field, FileError, Identities, Mode, Reader, Reason, Row, Skip};
 use fc_model::{BirthDate, Contact, Content, Date, Details, FeedId, Name, SourceId, Staff};
 use serde::Serialize;
-use std::{collections::BTreeMap, fmt, io::Read};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+    io::Read,
+};
 
 /// Rejected rows listed one by one; the counts go on.
 const MOST_REJECTED_LISTED: usize = 1000;
@@ -42,6 +46,8 @@ pub struct Report {
     pub blanked: Vec<Blanked>,
     /// Columns of which at least half cannot be read: their form has probably changed.
     pub unread: Vec<Unread>,
+    /// How many cells of each column that the definition reads hold something.
+    pub columns: Vec<Column>,
     /// Columns that nothing was agreed about; never read.
     pub columns_ignored: Vec<String>,
     /// Columns of the definition that the file does not have.
@@ -84,6 +90,70 @@ pub struct Blanked {
     pub count: u64,
     /// The first few lines.
     pub lines: Vec<u64>,
+}
+
+/// A column that the definition reads.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Column {
+    /// Its heading, as the definition has it first.
+    pub column: String,
+    /// Its heading in the file; `None` when the file has no such column.
+    pub heading: Option<String>,
+    /// Cells that hold something.
+    pub filled: u64,
+    /// Whether what it says protects somebody.
+    pub protects: bool,
+}
+
+/// How full a column was in an earlier file of the feed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Before {
+    /// Cells that held something.
+    pub filled: u64,
+    /// Rows of that file which were used or rejected.
+    pub rows: u64,
+    /// Whether that file was a whole extract, and this one is.
+    pub whole: bool,
+}
+
+/// Fewest values that a column must have had, or must be expected to have, before losing most of them means something.
+const FEWEST_BEFORE: f64 = 20.0;
+
+impl Column {
+    /// The heading as its owner knows it.
+    fn told(&self) -> &str {
+        self.heading.as_deref().unwrap_or(&self.column)
+    }
+
+    /// What was lost, beside the file before, when that is more than the feed allows. What protects may lose nothing
+    /// whole: there the last value that goes is told too.
+    fn emptied(&self, rows: u64, before: Before, limit: f64) -> Option<String> {
+        if rows == 0 || before.rows == 0 {
+            return None;
+        }
+        // Of a delta nobody knows how many to expect but from the share that was filled before.
+        let expected =
+            if before.whole { before.filled as f64 } else { before.filled as f64 * rows as f64 / before.rows as f64 };
+        let share = |filled: u64, rows: u64| filled as f64 / rows as f64;
+        let fell = share(self.filled, rows) < share(before.filled, before.rows) * (1.0 - limit);
+        let fewest = if self.protects { FEWEST_BEFORE / 4.0 } else { FEWEST_BEFORE };
+        let last_protection = self.protects && before.whole && before.filled > 0 && self.filled == 0;
+        // Only what most rows had, or many: two phone numbers that are taken out are no column that has gone.
+        let counted = self.protects || share(before.filled, before.rows) >= 0.05 || before.filled >= 50;
+        if !last_protection && (expected < fewest || !fell || !counted) {
+            return None;
+        }
+        let whom = if self.protects { ", which protects people," } else { "" };
+        let now = if self.filled == 0 { "none".to_owned() } else { format!("{}", self.filled) };
+        let gone = if self.heading.is_none() { ", for the file lacks it" } else { "" };
+        Some(format!(
+            "The column {}{whom} had {} values in {} rows of the last accepted file and has {now} in {rows} rows of this one{gone}. \
+             Send the file with the column as it was.",
+            self.told(),
+            before.filled,
+            before.rows,
+        ))
+    }
 }
 
 /// A column of which too little can be read.
@@ -141,6 +211,7 @@ impl Report {
             rejected_rows: Vec::new(),
             blanked: Vec::new(),
             unread: Vec::new(),
+            columns: Vec::new(),
             columns_ignored: reader.columns_ignored(),
             columns_missing: reader.columns_missing(),
             cut_short: false,
@@ -194,6 +265,7 @@ impl Report {
                 example: reader.feed.example(&reader.header, *place),
             })
             .collect();
+        self.columns = reader.columns_read();
         self.quality = MEASURES
             .iter()
             .filter_map(|name| self.counts.get(name).map(|(count, of)| Measure { name, count: *count, of: *of }))
@@ -207,11 +279,29 @@ impl Report {
     pub fn of<R: Read>(feed: &Feed, file: R, today: Date) -> Result<Self, FileError> {
         let mut reader = feed.reader(file, today)?;
         let mut report = Self::new(&reader);
+        let mut identities = Identities::default();
         for row in reader.by_ref() {
-            report.add(&row?);
+            let row = row?;
+            identities.add(feed.kind, &row);
+            report.add(&row);
         }
+        report.reject_shared(&reader, &identities.shared());
         report.finish(&reader);
         Ok(report)
+    }
+
+    /// Rejects rows that were used before it was known that their record id is that of several people.
+    pub fn reject_shared<R: Read>(&mut self, reader: &Reader<'_, R>, shared: &BTreeMap<String, Vec<u64>>) {
+        let column = reader.record_id_heading();
+        let mut lines: Vec<u64> = shared.values().flatten().copied().collect();
+        lines.sort_unstable();
+        self.used -= lines.len() as u64;
+        self.rejected += lines.len() as u64;
+        let room = MOST_REJECTED_LISTED.saturating_sub(self.rejected_rows.len());
+        let rows = lines.into_iter().take(room);
+        let reason = Reason::SharedRecordId;
+        self.rejected_rows.extend(rows.map(|line| RejectedRow { line, column: column.clone(), reason }));
+        self.rejected_rows.sort_by_key(|row| row.line);
     }
 
     /// Rows that were skipped.
@@ -240,8 +330,54 @@ impl Report {
         let cut_short = (feed.mode == Mode::Full && self.cut_short).then(|| {
             "The file ends in the middle of its last row: it was probably cut short. Send it again.".to_owned()
         });
-        let unread = self.unread.iter().filter(|unread| !known.contains(&unread.column));
-        cut_short.into_iter().chain(unread.map(Unread::words)).collect()
+        let protecting = |column: &str| self.columns.iter().any(|known| known.protects && known.told() == column);
+        let unread = self.unread.iter().filter(|unread| !known.contains(&unread.column) && !protecting(&unread.column));
+        self.unprotected().into_iter().chain(cut_short).chain(unread.map(Unread::words)).collect()
+    }
+
+    /// What is wrong with the columns that protect somebody, a sentence each: such a file is held, however often it comes.
+    #[must_use]
+    pub fn unprotected(&self) -> Vec<String> {
+        let mut words = Vec::new();
+        for column in self.columns.iter().filter(|column| column.protects) {
+            let Some(heading) = &column.heading else {
+                words.push(format!(
+                    "The file lacks the column {}, which protects people: nothing in it would be protected. Send the file with \
+                     that column. If its heading has changed, add the new one to the definition (also = [\"...\"]); if the \
+                     source has no such column, take it out of the definition.",
+                    column.column
+                ));
+                continue;
+            };
+            let unread = || self.blanked.iter().filter(|b| b.column == *heading && b.reason.is_unread());
+            let count: u64 = unread().map(|blanked| blanked.count).sum();
+            if count > 0 {
+                let lines: BTreeSet<u64> = unread().flat_map(|blanked| blanked.lines.iter().copied()).collect();
+                let lines: Vec<String> = lines.iter().take(MOST_LINES).map(u64::to_string).collect();
+                words.push(format!(
+                    "In the column {heading}, which protects people, {count} values are errors or codes that the definition does \
+                     not know (line {}). Mend them in the source and send the file again, or have the codes added to the \
+                     definition.",
+                    lines.join(", ")
+                ));
+            }
+        }
+        words
+    }
+
+    /// Columns that lost more of their values than the feed allows, beside the last accepted file, a sentence each; those
+    /// that protect somebody first.
+    #[must_use]
+    pub fn emptied(&self, feed: &Feed, before: impl Fn(&str) -> Option<Before>) -> Vec<String> {
+        let rows = self.used + self.rejected;
+        let mut columns: Vec<&Column> = self.columns.iter().collect();
+        columns.sort_by_key(|column| !column.protects);
+        columns
+            .into_iter()
+            // That a protecting column is missing is told already.
+            .filter(|column| !(column.protects && column.heading.is_none()))
+            .filter_map(|column| column.emptied(rows, before(&column.column)?, feed.emptied_limit))
+            .collect()
     }
 
     fn add_problems(&mut self, problems: &[CellProblem]) {
