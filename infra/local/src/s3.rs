@@ -93,6 +93,11 @@ impl S3Access for InItsBucket {
         }
     }
 
+    /// A form says its key in its body.
+    async fn post_object(&self, request: &mut S3Request<PostObjectInput>) -> S3Result<()> {
+        stays_in_bucket(&request.input.key)
+    }
+
     async fn copy_object(&self, request: &mut S3Request<CopyObjectInput>) -> S3Result<()> {
         source_stays_in_bucket(&request.input.copy_source)
     }

@@ -67,7 +67,7 @@ impl Names {
 }
 
 /// Where protocol servers on this machine listen, in place of AWS.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Endpoints {
     /// URL of a DynamoDB server.
     pub dynamodb: String,
@@ -77,6 +77,12 @@ pub struct Endpoints {
     pub access_key_id: String,
     /// Its secret.
     pub secret_access_key: String,
+}
+
+impl std::fmt::Debug for Endpoints {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Endpoints").field("dynamodb", &self.dynamodb).field("s3", &self.s3).finish_non_exhaustive()
+    }
 }
 
 /// SDK clients, made once at start.
