@@ -99,7 +99,7 @@ const FLATS: [&str; 14] = [
 ];
 
 /// Words that say nothing of where a place is: notes, and what stands in every address.
-const NOISE: [&str; 60] = [
+const NOISE: [&str; 110] = [
     "the",
     "no",
     "number",
@@ -160,6 +160,56 @@ const NOISE: [&str; 60] = [
     "phone",
     "home",
     "current",
+    "mum",
+    "mums",
+    "mother",
+    "mothers",
+    "mam",
+    "dad",
+    "dads",
+    "father",
+    "fathers",
+    "tell",
+    "told",
+    "dont",
+    "please",
+    "ask",
+    "ex",
+    "partner",
+    "husband",
+    "wife",
+    "son",
+    "daughter",
+    "child",
+    "children",
+    "kids",
+    "from",
+    "to",
+    "with",
+    "for",
+    "on",
+    "is",
+    "in",
+    "be",
+    "any",
+    "anyone",
+    "family",
+    "know",
+    "known",
+    "details",
+    "withheld",
+    "risk",
+    "police",
+    "new",
+    "staying",
+    "living",
+    "moved",
+    "womens",
+    "aid",
+    "by",
+    "near",
+    "behind",
+    "opposite",
 ];
 
 const NUMBERS: [&str; 20] = [
@@ -202,8 +252,12 @@ struct Word {
 }
 
 impl Word {
+    fn is_near(&self, other: &Self) -> bool {
+        self.near.iter().any(|form| other.near.contains(form))
+    }
+
     fn is_like(&self, other: &Self) -> bool {
-        (self.sound.is_some() && self.sound == other.sound) || self.near.iter().any(|form| other.near.contains(form))
+        (self.sound.is_some() && self.sound == other.sound) || self.is_near(other)
     }
 
     fn is_among(&self, words: &[Self]) -> bool {
@@ -264,19 +318,17 @@ struct Named {
 
 impl Named {
     fn is_like(&self, other: &Self) -> bool {
-        if self.joined.is_like(&other.joined)
-            || self.joined.is_among(&other.words)
-            || other.joined.is_among(&self.words)
-        {
+        let near = |joined: &Word, words: &[Word]| words.iter().any(|word| joined.is_near(word));
+        if self.joined.is_near(&other.joined) || near(&self.joined, &other.words) || near(&other.joined, &self.words) {
             return true;
         }
         let (fewer, more) = if self.words.len() <= other.words.len() { (self, other) } else { (other, self) };
-        // Church Lane is not Church Hill Road.
-        let may_differ = fewer.words.len() == more.words.len()
-            || self.kind.is_none()
-            || other.kind.is_none()
-            || self.kind == other.kind;
-        may_differ && !fewer.words.is_empty() && fewer.words.iter().all(|word| word.is_among(&more.words))
+        // Church Lane is not Church Hill Road, and Haddon Road not Hidden Way, though they sound alike.
+        let is_one_kind = self.kind.is_none() || other.kind.is_none() || self.kind == other.kind;
+        let is_like = |one: &Word, other: &Word| if is_one_kind { one.is_like(other) } else { one.is_near(other) };
+        (is_one_kind || fewer.words.len() == more.words.len())
+            && !fewer.words.is_empty()
+            && fewer.words.iter().all(|word| more.words.iter().any(|other| is_like(word, other)))
     }
 }
 
@@ -345,7 +397,7 @@ impl Place {
         let word = |text: &str| word(text, token);
         let named = |parts: &Parts| Named {
             words: parts.words.iter().map(|text| word(text)).collect(),
-            joined: word(&format!("{}{}", parts.words.concat(), parts.kind.as_deref().unwrap_or_default())),
+            joined: word(&parts.joined),
             kind: parts.kind.as_ref().map(|kind| token(&format!("kind {kind}"))),
         };
         Self {
@@ -532,6 +584,7 @@ fn without_each(letters: &[char]) -> BTreeSet<String> {
 #[derive(Default)]
 struct Parts {
     words: Vec<String>,
+    joined: String,
     kind: Option<String>,
 }
 
@@ -551,7 +604,7 @@ impl Written {
         let mut pieces: Vec<Piece> = Vec::new();
         for line in &address.lines {
             for (text, is_note) in segments(line) {
-                let mut tokens = fold::tokens(&text);
+                let mut tokens: Vec<String> = fold::tokens(&text).into_iter().flat_map(apart).collect();
                 if let Some(postcode) = take_postcode(&mut tokens)
                     && !written.posts.contains(&postcode)
                 {
@@ -576,7 +629,7 @@ impl Written {
         // A place without street and number: what comes first is its name.
         if written.streets.is_empty() && written.houses.is_empty() && !written.town.is_empty() {
             let words = std::mem::take(&mut written.town);
-            written.houses.push(Parts { words: words.clone(), kind: None });
+            written.houses.push(Parts { joined: words.concat(), words: words.clone(), kind: None });
             written.town = words.into_iter().skip(1).collect();
         }
         written
@@ -601,16 +654,18 @@ impl Written {
         let telling: Vec<String> = words.iter().filter(|word| !NOISE.contains(&word.as_str())).cloned().collect();
         if let Some((start, end)) = street {
             let kind = street_kind(&words[end]).unwrap_or_default().to_owned();
-            let core = words[start..end].iter().filter(|word| word.as_str() != "the").cloned().collect();
-            self.streets.push(Parts { words: core, kind: Some(kind) });
+            let core: Vec<String> = words[start..end].iter().filter(|word| word.as_str() != "the").cloned().collect();
+            let joined = format!("{}{kind}", core.concat());
+            self.streets.push(Parts { words: core, joined, kind: Some(kind) });
             let rest = words[end + 1..].iter().filter(|word| is_town(word));
             self.town.extend(rest.filter(|_| !is_note).cloned());
         } else if telling.is_empty() {
         } else if building || is_before_street || is_note {
             let core: Vec<String> = telling.iter().filter(|word| !is_building(word)).cloned().collect();
-            self.houses.push(Parts { words: if core.is_empty() { telling } else { core }, kind: None });
+            let joined = telling.concat();
+            self.houses.push(Parts { words: if core.is_empty() { telling } else { core }, joined, kind: None });
         } else if is_numbered && self.streets.is_empty() {
-            self.streets.push(Parts { words: telling, kind: None });
+            self.streets.push(Parts { joined: telling.concat(), words: telling, kind: None });
         } else {
             self.town.extend(telling.into_iter().filter(|word| is_town(word)));
         }
@@ -688,6 +743,21 @@ fn numbered_street(words: &[String]) -> Option<(usize, usize)> {
     Some((0, first + more))
 }
 
+/// 3Hidden and Flat2: a number and a word that lack their space.
+fn apart(token: String) -> Vec<String> {
+    let digits = token.bytes().take_while(u8::is_ascii_digit).count();
+    let letters = token.bytes().take_while(u8::is_ascii_alphabetic).count();
+    let is_letters = |text: &str| text.bytes().all(|b| b.is_ascii_alphabetic());
+    if (1..=4).contains(&digits) && token.len() >= digits + 3 && is_letters(&token[digits..]) {
+        return vec![token[..digits].to_owned(), token[digits..].to_owned()];
+    }
+    let (word, number) = token.split_at(letters);
+    if is_number(number) && (FLATS.contains(&word) || word == "no") {
+        return vec![word.to_owned(), number.to_owned()];
+    }
+    vec![token]
+}
+
 /// Cr0wn: a word in which a digit stands for a letter.
 fn is_word_with_a_slip(word: &str) -> bool {
     word.starts_with(|sign: char| sign.is_alphabetic()) && word.chars().filter(|sign| sign.is_alphabetic()).count() >= 3
@@ -703,6 +773,7 @@ fn plain_word(word: &str) -> String {
         "sth" => "south".to_owned(),
         word => word
             .chars()
+            .map(|sign| if word.bytes().any(|b| b.is_ascii_alphabetic()) { latin(sign) } else { sign })
             .map(|sign| match sign {
                 '0' => 'o',
                 '1' => 'i',
@@ -712,6 +783,13 @@ fn plain_word(word: &str) -> String {
             })
             .collect(),
     }
+}
+
+/// The letter that one of another script is taken for, in a word that has letters of both.
+fn latin(sign: char) -> char {
+    const ALIKE: [(&str, &str); 2] = [("аеорсухіѕјкмтвнԁһ", "aeopcyxisjkmtbhdh"), ("αοριντκυ", "aopivtku")];
+    let of = |(other, latin): &(&str, &str)| latin.chars().nth(other.chars().position(|known| known == sign)?);
+    ALIKE.iter().find_map(of).unwrap_or(sign)
 }
 
 fn street_kind(word: &str) -> Option<&'static str> {

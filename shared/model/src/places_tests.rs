@@ -79,6 +79,12 @@ fn a_refuge_is_known_in_every_spelling() {
         ("3 Hidden Lane, Kelby", ""),
         ("Rse House, Kelby", ""),
         ("3 Hiddem Way, Kelby", "LN6 9ZZ"),
+        ("3Hidden Way, Kelby", ""),
+        ("Rosehouse, Kelby", ""),
+        ("3 Hidden Way - Mum's new address", ""),
+        ("3 Hidden Way, DO NOT TELL FATHER", ""),
+        ("3 Н\u{456}dden Way, Kelby", ""),
+        ("Women's Aid, 3 Hidden Way, Kelby", ""),
     ] {
         assert!(may_be(&refuge(), &at(lines, postcode)), "{lines} {postcode}");
     }
@@ -128,6 +134,9 @@ fn a_house_that_is_clearly_another_is_not_the_refuge() {
         ("Holly Lodge, Mill Lane, Kelby", ""),
         ("Holly Lodge, Kelby", "LN1 3XE"),
         ("14 Oak Road", ""),
+        ("3 Haddon Road, Kelby", ""),
+        ("3 Rose Street, Kelby", ""),
+        ("Flat 3, 5 Hidden Way, Kelby", "LN6 6AA"),
         ("Kelby", ""),
         ("", "LN6 6AB"),
         ("", ""),

@@ -114,7 +114,7 @@ fn sources(council: &str) -> Vec<(String, String)> {
              title = \"Eviction\"\nvalues = [\"Open\", \"Closed\"]\n\
              coverage = { last_years = 1, text = \"Evictions in the last year.\" }",
         ),
-        source("schools", "School", "[ages]\nfrom = 4\nto = 20"),
+        source("schools", "School", "tells_place = true\n[ages]\nfrom = 4\nto = 20"),
         source("police", "Police", "[ages]\nfrom = 18"),
         ("staff_directory.toml".into(), include_str!("../../../infra/sources/staff_directory.toml").into()),
     ]
@@ -198,6 +198,8 @@ impl Council {
     pub(crate) fn person(&self, source: &str, forename: &str, surname: &str, born: &str) -> PersonView {
         let number = self.number.fetch_add(1, Ordering::Relaxed);
         let id = PersonId::parse(&format!("{number:032x}")).unwrap();
+        let record = format!("{source}-{number}");
+        let handle = self.store.key.record(&RecordId::new(source.parse().unwrap(), record.clone()));
         let summary = Summary {
             id: id.clone(),
             name: Name::current([forename], surname),
@@ -208,11 +210,10 @@ impl Council {
             case_ids: Vec::new(),
             allocated: Vec::new(),
             protection: Protection::None,
-            records: Vec::new(),
+            records: vec![handle.clone()],
             dated: Vec::new(),
             only_dated: false,
         };
-        let record = format!("{source}-{number}");
         PersonView {
             id,
             epoch: 1,
@@ -227,7 +228,7 @@ impl Council {
             involvements: Vec::new(),
             relationships: Vec::new(),
             records: vec![ViewRecord {
-                handle: self.store.key.record(&RecordId::new(source.parse().unwrap(), record.clone())),
+                handle,
                 source: source.parse().unwrap(),
                 id: record,
                 confidence: 1.0,

@@ -6,10 +6,10 @@ use axum::{
     http::{Request, StatusCode},
 };
 use fc_model::{
-    Address, Contact, Fact, Name, PersonView, Phone, Protection, Staff, StaffId,
+    Address, Contact, Fact, Involvement, Name, PersonView, Phone, Protection, Staff, StaffId,
     person::{Sourced, ViewRecord},
 };
-use fc_store::{audit::Act, people};
+use fc_store::{audit::Act, guard::Changes, people};
 use jiff::civil::date;
 use serde_json::{Value, json};
 
@@ -214,6 +214,59 @@ async fn a_confidential_address_is_not_shown_though_another_source_gives_it_open
     assert!(!page.text.to_lowercase().contains("refuge row"), "{}", page.text);
     assert!(!page.text.contains("Fay Foster"), "{}", page.text);
     assert_eq!(page.json()["addresses"].as_array().unwrap().len(), 2);
+}
+
+#[tokio::test]
+async fn the_school_of_a_child_kept_safe_is_for_the_allocated_worker_alone() {
+    let council = Council::open().await;
+    let mut maya = council.person("schools", "Maya", "Okafor", "2015-03-02");
+    council.lives(&mut maya, "children", &Address { confidential: true, ..address("7 Refuge Row") });
+    let teacher = worker(Some("Tess Teach"), Some("01632 960401"), None);
+    let at = Involvement { organisation: Some("Kelby Academy".into()), ..involved(teacher) };
+    maya.involvements = vec![said("schools", at)];
+    council.knows(&[&maya]).await;
+    let service = format!("/v1/people/{}/services/schools", maya.id);
+    let page = council.get(&service).await;
+    for secret in ["Kelby Academy", "Tess Teach", "960401"] {
+        assert!(!page.text.contains(secret), "{}", page.text);
+    }
+    let words = page.json()["parts"][0]["withheld_words"].clone();
+    assert!(words.as_str().unwrap().contains("Social care duty team on 01632 960100"), "no virtual school: {words}");
+
+    maya.summary.allocated = vec![StaffId::parse("SW7").unwrap()];
+    maya.epoch += 1;
+    council.knows(&[&maya]).await;
+    let page = council.get(&service).await;
+    assert!(page.text.contains("Kelby Academy") && page.text.contains("Tess Teach"), "{}", page.text);
+    assert_eq!(page.json()["parts"][0]["withheld_words"], "");
+}
+
+#[tokio::test]
+async fn whoever_is_guarded_is_hidden_everywhere_before_matching_says_so() {
+    let council = Council::open().await;
+    let mut hidden = council.person("children", "Zelda", "Fitzroy", "2015-03-02");
+    let mut sister = council.person("children", "Anna", "Fitzroy", "2013-03-02");
+    let mut lodger = council.person("housing", "Lena", "Novak", "1990-03-02");
+    for person in [&mut hidden, &mut sister, &mut lodger] {
+        council.lives(person, "children", &address("4 Mill Lane"));
+    }
+    Council::states(&mut sister, "Sister", &hidden);
+    council.knows(&[&hidden, &sister, &lodger]).await;
+    assert!(council.opens(&sister).await.text.contains("Zelda") && council.opens(&lodger).await.text.contains("Zelda"));
+
+    let guard = &council.store.guard;
+    let changes =
+        Changes { records: vec![(hidden.records[0].handle.clone(), Protection::Hidden)], ..Changes::default() };
+    let known = guard.all().await.unwrap();
+    guard.bind(&known, &changes, "2026-03-02T12:00:00Z".parse().unwrap()).await.unwrap();
+    let nobody = council.get(&format!("/v1/people/{}", "f".repeat(32))).await;
+    assert_eq!(council.opens(&hidden).await, nobody);
+    for person in [&sister, &lodger] {
+        let page = council.opens(person).await;
+        assert!(page.status == StatusCode::OK && !page.text.contains("Zelda"), "{}", page.text);
+    }
+    let found = council.search(json!({"surname": "Fitzroy"})).await;
+    assert_eq!(found.names(), ["Anna Fitzroy"]);
 }
 
 #[tokio::test]
