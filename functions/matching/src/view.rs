@@ -85,6 +85,9 @@ impl Maker<'_> {
         });
         let speakers = || parts.iter().filter(|part| part.speaks);
         let (birth, death) = life(speakers());
+        // Whoever some source knows to be born is not shown as expected; the source's date is told when the source is.
+        let is_born = parts.iter().any(|part| part.ages.is_some() && part.details.birth.is_some_and(|b| !b.expected));
+        let birth = birth.filter(|birth| !(birth.expected && is_born));
 
         let mut other_names = names(&parts);
         // A record may hold identifiers and no name at all; and a name that not everybody may see stands where it may.
@@ -161,7 +164,7 @@ fn speaking(parts: &[Part<'_>], today: Date) -> (BTreeSet<SourceId>, Life) {
     // What a source says that is switched off counts for nothing.
     let mut speaking = sources(parts.iter().filter(|part| part.ages.is_some()));
     let by_any = life(parts.iter().filter(|part| part.ages.is_some()));
-    let mut life_is = (birth.or(by_any.0), death);
+    let mut life_is = (surest(birth, by_any.0), death);
     loop {
         let may = |part: &&Part<'_>| {
             speaking.contains(&part.record.id.source)
@@ -176,10 +179,16 @@ fn speaking(parts: &[Part<'_>], today: Date) -> (BTreeSet<SourceId>, Life) {
         speaking = still;
         let said = life(parts.iter().filter(|part| speaking.contains(&part.record.id.source)));
         if is_settled && said == life_is {
-            return (speaking, (said.0.or(by_any.0), said.1));
+            return (speaking, (surest(said.0, by_any.0), said.1));
         }
         life_is = said;
     }
+}
+
+/// A birth date, or what anybody says where there is none or where it is still an expected one and the child was born.
+fn surest(birth: Option<BirthDate>, by_any: Option<BirthDate>) -> Option<BirthDate> {
+    let is_born = by_any.is_some_and(|birth| !birth.expected);
+    birth.filter(|birth| !(birth.expected && is_born)).or(by_any)
 }
 
 /// The days on which a source is shown of somebody, at the ages that certainly are so; `None` when on none.
@@ -278,7 +287,11 @@ type Life = (Option<BirthDate>, Option<Date>);
 /// Birth and death, by the best of some records.
 fn life<'a>(parts: impl Iterator<Item = &'a Part<'a>> + Clone) -> Life {
     let births = parts.clone().filter_map(|part| part.details.birth);
-    let birth = births.min_by_key(|birth| (birth.expected, birth.date.is_placeholder(), birth.date.whole().is_none()));
+    // 1 January is what systems write that know the year alone.
+    let is_new_year = |birth: &BirthDate| birth.date.whole().is_some_and(|day| (day.month(), day.day()) == (1, 1));
+    let birth = births.min_by_key(|birth| {
+        (birth.expected, birth.date.is_placeholder(), birth.date.whole().is_none(), is_new_year(birth))
+    });
     (birth, parts.filter_map(|part| part.details.death).next())
 }
 

@@ -716,6 +716,28 @@ async fn a_child_whom_a_school_and_housing_know_is_found_at_every_age_at_which_e
 }
 
 #[tokio::test]
+async fn a_child_whom_somebody_knows_to_be_born_is_not_shown_as_expected_and_new_year_is_no_birthday() {
+    let known = |source: &str| record(source, "B1").named("Kit", "Quillon").nhs(MAYA_NHS).at("7 Quay", "SK8 8AA");
+    for (cms, is_expected) in [("2015-03-02", true), ("2015-01-01", false)] {
+        let council = Council::new().await;
+        let told = known("children_social_care");
+        let cms = if is_expected { told.expected(cms) } else { told.born(cms) };
+        let school = known("schools").born("2015-03-05");
+        let care = known("adult_social_care").born("2015-03-05");
+        council.apply(tonight([cms, school, care])).await;
+        let view = council.view("schools", "B1").await;
+        assert_eq!(view.records.len(), 3, "one person");
+        let birth = view.summary.clone().on("2026-03-02".parse().unwrap()).unwrap().birth.unwrap();
+        if is_expected {
+            assert!(!birth.expected && birth.date.to_string() == "2015-03-05");
+        } else {
+            let adult = view.summary.on("2040-03-02".parse().unwrap()).unwrap();
+            assert!(adult.birth.is_some(), "what the case system says is still there");
+        }
+    }
+}
+
+#[tokio::test]
 async fn no_form_of_a_hidden_name_is_in_a_view_or_an_entry_whoever_writes_it() {
     let known = |source: &str, name: [&str; 2]| {
         record(source, "N1").named(name[0], name[1]).born("2014-03-09").nhs(MAYA_NHS).at("7 Quay", "SK8 8AA")
