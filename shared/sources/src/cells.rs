@@ -187,7 +187,7 @@ pub(crate) fn is_footer(filled: &[&str], columns: usize) -> bool {
             || (tokens.get(2).is_some_and(|of| of == "of") && is_number(tokens.get(3)) && tokens.len() == 4));
     let begins =
         |footer: &&str| said.strip_prefix(*footer).is_some_and(|rest| rest.is_empty() || rest.starts_with(' '));
-    few && (page || first.starts_with('©') || FOOTERS.iter().any(|footer| begins(&footer)))
+    few && (page || first.starts_with('©') || FOOTERS.iter().any(begins))
 }
 
 /// Whether a cell is a number and what it counts: "100 people".

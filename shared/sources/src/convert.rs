@@ -142,7 +142,11 @@ impl Cells<'_> {
                 if kind == FeedKind::People && names_nobody(&details) {
                     let named = [Field::Surname, Field::FullName, Field::Forename];
                     let named = named.into_iter().find(|field| self.feed.maps(*field));
-                    return Err(nobody(named.unwrap_or(Field::Surname), Reason::NobodyToName));
+                    let at = named.unwrap_or(Field::Surname);
+                    let said =
+                        [Field::FullName, Field::Forename, Field::Surname].map(|field| self.said(field)).join(" ");
+                    let reason = if names::is_no_person(&said) { Reason::NoPerson } else { Reason::NobodyToName };
+                    return Err(nobody(at, reason));
                 }
                 vec![(id, Entry::Present(Content::Person(Box::new(details))))]
             }
@@ -279,6 +283,11 @@ impl Cells<'_> {
             self.problem(field, Reason::WrongLength);
         }
         parts
+    }
+
+    /// What the cells of a field hold, as they stand.
+    fn said(&self, field: Field) -> String {
+        self.mapping(field).map_or_else(String::new, |(mapping, places)| self.texts_at(mapping, places).0.join(" "))
     }
 
     fn text(&mut self, field: Field) -> Option<String> {

@@ -99,6 +99,8 @@ pub enum Reason {
     UnusableRecordId,
     /// Rejected: a person with neither a name nor an identifier.
     NobodyToName,
+    /// Rejected: the name is that of nobody in particular, as "The Occupier". It is no sign of a bad file.
+    NoPerson,
     /// Rejected: a record of more than a megabyte.
     TooLong,
     /// Rejected: a quotation mark is not closed, and other rows are inside this one.
@@ -159,6 +161,7 @@ impl Reason {
                 "stands on rows of people who clearly differ; give each person a record id of their own, or map the column that is one"
             }
             Self::NobodyToName => "neither a name nor an identifier",
+            Self::NoPerson => "names nobody in particular",
             Self::TooLong => {
                 "is longer than a megabyte, because a quote mark was opened and never closed; rows that follow it may be part of it"
             }

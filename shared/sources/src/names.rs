@@ -424,6 +424,30 @@ pub(crate) fn is_placeholder(text: &str) -> bool {
         || crate::cells::is_dataset_placeholder(text)
 }
 
+/// Whether a name is that of nobody in particular: whoever lives at an address, or that nobody does.
+pub(crate) fn is_no_person(text: &str) -> bool {
+    const WORDS: [&str; 14] = [
+        "occupier",
+        "occupiers",
+        "occupant",
+        "tenant",
+        "tenants",
+        "resident",
+        "residents",
+        "householder",
+        "landlord",
+        "owner",
+        "void",
+        "vacant",
+        "property",
+        "empty",
+    ];
+    let tokens = fold::tokens(text);
+    let known = |token: &String| WORDS.contains(&token.as_str());
+    tokens.iter().any(known)
+        && tokens.iter().all(|token| known(token) || matches!(token.as_str(), "the" | "current" | "new"))
+}
+
 /// Another name that a note in a name's cell gives.
 #[derive(Clone, PartialEq, Eq)]
 pub(crate) struct Also {

@@ -38,6 +38,9 @@ pub struct Report {
     pub skipped: BTreeMap<Skip, u64>,
     /// Rows that could not be used.
     pub rejected: u64,
+    /// Rejected rows of nobody in particular, which are no sign of a bad file.
+    #[serde(skip)]
+    pub no_person: u64,
     /// Rejected rows whose record id could not be read either, or that hold other rows: removals wait while there are any.
     pub rejected_without_id: u64,
     /// The rejected rows, up to a thousand.
@@ -119,6 +122,11 @@ pub struct Before {
 /// Fewest values that a column must have had, or must be expected to have, before losing most of them means something.
 const FEWEST_BEFORE: f64 = 20.0;
 
+/// So many values, in words.
+fn values(count: u64) -> String {
+    if count == 1 { "1 value".to_owned() } else { format!("{count} values") }
+}
+
 impl Column {
     /// The heading as its owner knows it.
     fn told(&self) -> &str {
@@ -144,13 +152,13 @@ impl Column {
             return None;
         }
         let whom = if self.protects { ", which protects people," } else { "" };
-        let now = if self.filled == 0 { "none".to_owned() } else { format!("{}", self.filled) };
+        let now = if self.filled == 0 { "none".to_owned() } else { values(self.filled) };
         let gone = if self.heading.is_none() { ", for the file lacks it" } else { "" };
         Some(format!(
-            "The column {}{whom} had {} values in {} rows of the last accepted file and has {now} in {rows} rows of this one{gone}. \
+            "The column {}{whom} had {} in {} rows of the last accepted file and has {now} in {rows} rows of this one{gone}. \
              Send the file with the column as it was.",
             self.told(),
-            before.filled,
+            values(before.filled),
             before.rows,
         ))
     }
@@ -207,6 +215,7 @@ impl Report {
             used: 0,
             skipped: BTreeMap::new(),
             rejected: 0,
+            no_person: 0,
             rejected_without_id: 0,
             rejected_rows: Vec::new(),
             blanked: Vec::new(),
@@ -240,6 +249,7 @@ impl Report {
             Row::Skipped { reason, .. } => *self.skipped.entry(*reason).or_default() += 1,
             Row::Rejected { line, id, column, reason, problems, .. } => {
                 self.rejected += 1;
+                self.no_person += u64::from(*reason == Reason::NoPerson);
                 self.rejected_without_id += u64::from(id.is_none());
                 self.add_problems(problems);
                 if self.rejected_rows.len() < MOST_REJECTED_LISTED {
@@ -316,11 +326,12 @@ impl Report {
         self.rows == self.used + self.skipped_rows() + self.rejected
     }
 
-    /// Share of rows, skipped ones left out, that were rejected.
+    /// Share of rows, skipped ones and those of nobody in particular left out, that were rejected.
     #[must_use]
     pub fn rejected_share(&self) -> f64 {
-        let rows = self.used + self.rejected;
-        if rows == 0 { 0.0 } else { self.rejected as f64 / rows as f64 }
+        let rejected = self.rejected - self.no_person;
+        let rows = self.used + rejected;
+        if rows == 0 { 0.0 } else { rejected as f64 / rows as f64 }
     }
 
     /// Why the content of a file of this feed makes that it is held for a person to look at, a sentence each. A column that
@@ -355,9 +366,10 @@ impl Report {
                 let lines: BTreeSet<u64> = unread().flat_map(|blanked| blanked.lines.iter().copied()).collect();
                 let lines: Vec<String> = lines.iter().take(MOST_LINES).map(u64::to_string).collect();
                 words.push(format!(
-                    "In the column {heading}, which protects people, {count} values are errors or codes that the definition does \
+                    "In the column {heading}, which protects people, {} cannot be understood: errors, or codes that the definition does \
                      not know (line {}). Mend them in the source and send the file again, or have the codes added to the \
                      definition.",
+                    values(count),
                     lines.join(", ")
                 ));
             }

@@ -580,9 +580,9 @@ async fn an_extract_whose_protecting_columns_are_renamed_emptied_or_in_error_is_
             protected("Restriction,Secret address,Hide", "Y", "Jo Bell"),
             "lacks the column Confidential, which",
         ),
-        ("thursday", protected(COLUMNS, "", "Jo Bell"), "which protects people, had 1 values"),
-        ("friday", protected(COLUMNS, "#N/A", "Jo Bell"), "values are errors or codes"),
-        ("saturday", protected(COLUMNS, "maybe", "Jo Bell"), "values are errors or codes"),
+        ("thursday", protected(COLUMNS, "", "Jo Bell"), "which protects people, had 1 value "),
+        ("friday", protected(COLUMNS, "#N/A", "Jo Bell"), "cannot be understood"),
+        ("saturday", protected(COLUMNS, "maybe", "Jo Bell"), "cannot be understood"),
     ] {
         let report = council.load(&format!("children/{day}.csv"), &file).await;
         assert_eq!(report.state, LoadState::Held, "{day}");
