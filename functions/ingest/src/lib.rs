@@ -673,13 +673,23 @@ impl Work<'_> {
         }
     }
 
+    /// Whether the last accepted file had a column.
+    fn had(&self, column: &str) -> bool {
+        self.before.as_ref().is_some_and(|before| !before.columns_missing.iter().any(|missing| missing == column))
+    }
+
+    /// What no file of the feed has had that would protect people.
+    fn never_protected(&self, survey: &Survey) -> Vec<String> {
+        survey.reading.as_ref().map(|reading| reading.never_protected(|column| self.had(column))).unwrap_or_default()
+    }
+
     /// Step 5: what a person has to look at before it is applied, what protects somebody first.
     fn doubts(&self, target: &Target, survey: &Survey, plan: &Plan) -> Vec<String> {
         let (feed, Some(reading)) = (&target.feed, &survey.reading) else { return Vec::new() };
         let percent = |share: f64| format!("{:.1}%", share * 100.0);
         // Columns that could not be read in the accepted file either: nothing is lost by what is the same again.
         let unread_before = self.before.as_ref().map(|before| before.unread.as_slice()).unwrap_or_default();
-        let mut words = reading.held_for(feed, unread_before);
+        let mut words = reading.held_for(feed, unread_before, |column| self.had(column));
         let is_mended = fc_sources::mend::is_mended(&self.load.upload.key);
         if let Some(fill) = self.before.as_ref().and_then(|before| before.fill.as_ref()).filter(|_| !is_mended) {
             let whole = fill.whole && feed.mode == Mode::Full;
@@ -752,7 +762,8 @@ impl Work<'_> {
         }
         let mut report = self.report(LoadState::Applying, &survey, Some(&plan));
         report.as_of = Some(as_of);
-        report.words = accepted_words(&survey, &plan, self.one_row, doubts);
+        report.words = self.never_protected(&survey);
+        report.words.extend(accepted_words(&survey, &plan, self.one_row, doubts));
         let prefix = format!("{folder}part-");
         let seq = Seq { as_of, load: number };
         let parts = if plan.changes_nothing() { 0 } else { self.stage(target, survey, &plan, seq, &prefix).await? };
@@ -842,7 +853,8 @@ impl Work<'_> {
     ) -> Result<(), IngestError> {
         let mut report = self.report(LoadState::Applied, survey, Some(plan));
         report.as_of = Some(version.as_of);
-        report.words = accepted_words(survey, plan, self.one_row, doubts);
+        report.words = self.never_protected(survey);
+        report.words.extend(accepted_words(survey, plan, self.one_row, doubts));
         let replaced = self.feed.applied.as_ref().and_then(|applied| applied.manifest.clone());
         let manifest = version.manifest.clone();
         self.conclude(report, |feed, load| {

@@ -143,7 +143,8 @@ struct Checked<'a> {
 
 /// Why ingest would hold a file, as far as the file alone tells; what protects somebody first.
 fn why_held(feed: &Feed, report: &Report) -> Vec<String> {
-    let mut why = report.held_for(feed, &[]);
+    // A file alone does not tell which columns the feed has had: each that protects somebody is missed.
+    let mut why = report.held_for(feed, &[], |_| true);
     if report.rejected_share() > feed.reject_limit {
         let share = |part: f64| format!("{:.1}%", part * 100.0);
         why.push(format!(

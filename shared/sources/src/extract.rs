@@ -599,10 +599,12 @@ impl<R: Read> Reader<'_, R> {
     pub(crate) fn columns_read(&self) -> Vec<Column> {
         let mut out: Vec<Column> = Vec::new();
         let mut add = |mapping: &Mapping, places: &Places, protects: bool| {
+            let must_protect = protects && mapping.protects == Some(true);
             for (names, place) in mapping.columns.iter().zip(places) {
                 let Some(column) = names.first() else { continue };
                 if let Some(known) = out.iter_mut().find(|known| known.column == *column) {
                     known.protects |= protects;
+                    known.must_protect |= must_protect;
                     continue;
                 }
                 let counted = place.and_then(|place| self.header.agreed.binary_search(&place).ok());
@@ -611,6 +613,7 @@ impl<R: Read> Reader<'_, R> {
                     heading: place.map(|place| self.header.names[place].clone()),
                     filled: counted.map_or(0, |at| self.columns[at].filled),
                     protects,
+                    must_protect,
                 });
             }
         };

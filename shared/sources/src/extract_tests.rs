@@ -422,7 +422,7 @@ fn a_file_that_ends_within_quotes_was_cut_short_whatever_its_last_byte() {
         let file = [file.trim_ascii_end(), end.as_bytes()].concat();
         let report = report(&feed, &file);
         assert!(report.cut_short && report.used == 1, "{end:?}");
-        assert!(report.held_for(&feed, &[]).iter().any(|words| words.contains("cut short")), "{end:?}");
+        assert!(report.held_for(&feed, &[], |_| true).iter().any(|words| words.contains("cut short")), "{end:?}");
         assert!(people(&feed, &file)[0].1.addresses.is_empty(), "{end:?}: the last cell is not trusted");
     }
     let whole = csc("Address", "P1,Child,Barnaby,Quillfeather,14/02/2015,\"7 Lantern Row\"");
@@ -473,7 +473,7 @@ fn a_column_of_which_half_cannot_be_read_holds_the_file_and_names_the_form_expec
         csc("Postcode", (0..rows).map(row).collect::<String>().trim_end())
     };
     let unread = |file: &[u8], known: &[String]| -> Vec<String> {
-        let words = report(&feed, file).held_for(&feed, known);
+        let words = report(&feed, file).held_for(&feed, known, |_| true);
         words.into_iter().filter(|words| words.contains("cannot be read")).collect()
     };
     let words = unread(&file(40, 20), &[]);
@@ -492,7 +492,7 @@ fn the_development_council_would_not_be_held() {
     let definitions = Definitions::load_dir(&folder.join("sources")).unwrap();
     for definition in definitions.iter() {
         let bytes = std::fs::read(folder.join(format!("{}.csv", definition.source))).unwrap();
-        assert!(report(&definition.feeds[0], &bytes).held_for(&definition.feeds[0], &[]).is_empty());
+        assert!(report(&definition.feeds[0], &bytes).held_for(&definition.feeds[0], &[], |_| true).is_empty());
     }
 }
 
@@ -682,14 +682,38 @@ const PROTECTING: &str = "Restriction,Address Confidential,Hide Former Names,Nev
 fn a_file_without_a_column_that_protects_somebody_is_held_and_told_which() {
     let feed = feed("children_social_care", "people");
     let row = "P1,Child,Barnaby,Quillfeather,14/02/2015,,,,";
-    assert!(report(&feed, &csc(PROTECTING, row)).unprotected().is_empty());
+    assert!(report(&feed, &csc(PROTECTING, row)).unprotected(|_| false).is_empty());
     let renamed = "Restriction Level,Confidential Address?,Hide Names,Never Link";
-    let words = report(&feed, &csc(renamed, row)).held_for(&feed, &[]);
+    let words = report(&feed, &csc(renamed, row)).held_for(&feed, &[], |_| true);
     assert_eq!(words.len(), 3, "{words:?}");
     for column in ["Restriction", "Address Confidential", "Hide Former Names"] {
         assert!(words.iter().any(|words| words.contains(&format!("lacks the column {column}, which protects"))));
     }
     assert!(words[0].contains("also = ["), "how to mend it: {words:?}");
+}
+
+#[test]
+fn a_column_that_no_file_had_is_told_and_one_that_the_last_file_had_is_missed() {
+    let definition = |protects: &str| {
+        let text = format!(
+            "title = \"Register\"\nservice = \"register\"\ndatabase = \"Casework\"\norganisation = \"Fenshire\"\narea = \"Fenshire\"\n\
+             agreed = [\"record_id\", \"surname\", \"protection\"]\n[duty]\nteam = \"Duty\"\nphone = \"01632 960700\"\n\
+             [feeds.people]\nkind = \"people\"\nmode = \"full\"\nas_of = \"upload\"\nmandatory = [\"record_id\"]\n\
+             [feeds.people.columns]\nrecord_id = \"Id\"\nsurname = \"Last\"\n\
+             protection = {{ column = \"Restriction\", values = {{ None = \"none\", Hidden = \"hidden\" }}{protects} }}\n"
+        );
+        let files = vec![
+            ("council.toml".to_owned(), "name = \"Fenshire\"\ncms = \"Casework\"\n".to_owned()),
+            ("register.toml".to_owned(), text),
+        ];
+        crate::Definitions::from_files(files).unwrap_or_else(|found| panic!("{found:#?}"))
+    };
+    for (protects, had, is_held) in [("", false, false), ("", true, true), (", protects = true", false, true)] {
+        let definitions = definition(protects);
+        let report = report(&definitions.iter().next().unwrap().feeds[0], b"Id,Last\nR1,Okafor\n");
+        assert_eq!(!report.unprotected(|_| had).is_empty(), is_held, "{protects} {had}");
+        assert_eq!(report.never_protected(|_| had).is_empty(), is_held, "{protects} {had}");
+    }
 }
 
 #[test]
@@ -709,7 +733,7 @@ fn an_error_or_an_unknown_code_where_somebody_is_protected_holds_the_file_and_pr
         let columns = format!("Address,Former Names,{PROTECTING}");
         let row = format!("P1,Child,Barnaby,Quillfeather,14/02/2015,7 Lantern Row,Ada Moss,{cells}");
         let file = csc(&columns, &row);
-        let words = report(&feed, &file).held_for(&feed, &[]);
+        let words = report(&feed, &file).held_for(&feed, &[], |_| true);
         assert!(words.len() == 1 && words[0].contains(&format!("In the column {column}, which protects")), "{words:?}");
         let (_, person) = &people(&feed, &file)[0];
         match column {
@@ -737,7 +761,7 @@ fn every_shipped_definition_holds_a_file_without_what_protects() {
             _ => "Nothing",
         };
         let file = format!("{},{deleted}\n", headings.into_iter().collect::<Vec<_>>().join(","));
-        let told = report(feed, file.as_bytes()).unprotected();
+        let told = report(feed, file.as_bytes()).unprotected(|_| false);
         let columns = feed.columns.iter().filter(|(field, _)| field.protects());
         for (_, mapping) in columns {
             let name = &mapping.columns[0][0];

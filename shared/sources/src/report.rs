@@ -106,6 +106,8 @@ pub struct Column {
     pub filled: u64,
     /// Whether what it says protects somebody.
     pub protects: bool,
+    /// Whether the definition says so in so many words (`protects = true`): then the first file must have it too.
+    pub must_protect: bool,
 }
 
 /// How full a column was in an earlier file of the feed.
@@ -335,23 +337,45 @@ impl Report {
     }
 
     /// Why the content of a file of this feed makes that it is held for a person to look at, a sentence each. A column that
-    /// could not be read in the file before either (`known`) holds nothing up.
+    /// could not be read in the file before either (`known`) holds nothing up. `had` says of a column whether the last
+    /// accepted file had it; [`Report::unprotected`] says what hangs on it.
     #[must_use]
-    pub fn held_for(&self, feed: &Feed, known: &[String]) -> Vec<String> {
+    pub fn held_for(&self, feed: &Feed, known: &[String], had: impl Fn(&str) -> bool) -> Vec<String> {
         let cut_short = (feed.mode == Mode::Full && self.cut_short).then(|| {
             "The file ends in the middle of its last row: it was probably cut short. Send it again.".to_owned()
         });
         let protecting = |column: &str| self.columns.iter().any(|known| known.protects && known.told() == column);
         let unread = self.unread.iter().filter(|unread| !known.contains(&unread.column) && !protecting(&unread.column));
-        self.unprotected().into_iter().chain(cut_short).chain(unread.map(Unread::words)).collect()
+        self.unprotected(had).into_iter().chain(cut_short).chain(unread.map(Unread::words)).collect()
     }
 
-    /// What is wrong with the columns that protect somebody, a sentence each: such a file is held, however often it comes.
+    /// Columns that protect somebody, which the file lacks as every one before it did, a sentence each: no protection is
+    /// lifted by it, so it is told and not held.
     #[must_use]
-    pub fn unprotected(&self) -> Vec<String> {
+    pub fn never_protected(&self, had: impl Fn(&str) -> bool) -> Vec<String> {
+        let lacks = |column: &&Column| column.protects && column.heading.is_none();
+        let never = self.columns.iter().filter(lacks).filter(|column| !column.must_protect && !had(&column.column));
+        never
+            .map(|column| {
+                format!(
+                    "No file has had the column {}, which would protect people. If its heading is another, add that to the \
+                     definition (also = [\"...\"]); if the source has no such column, take it out of the definition.",
+                    column.column
+                )
+            })
+            .collect()
+    }
+
+    /// What is wrong with the columns that protect somebody, a sentence each: such a file is held, however often it comes. One
+    /// that no accepted file `had` is not missed, unless the definition says `protects = true`.
+    #[must_use]
+    pub fn unprotected(&self, had: impl Fn(&str) -> bool) -> Vec<String> {
         let mut words = Vec::new();
         for column in self.columns.iter().filter(|column| column.protects) {
             let Some(heading) = &column.heading else {
+                if !column.must_protect && !had(&column.column) {
+                    continue;
+                }
                 words.push(format!(
                     "The file lacks the column {}, which protects people: nothing in it would be protected. Send the file with \
                      that column. If its heading has changed, add the new one to the definition (also = [\"...\"]); if the \
