@@ -111,6 +111,7 @@ class Maker:
         self.council = Council({name: [] for name in [*SOURCES, "probation"]})
         self.word = words().__next__
         self.n = 0
+        self.births = set()
         self.make()
 
     # Unique values. They are drawn in the same order in both councils.
@@ -138,8 +139,12 @@ class Maker:
 
     def born(self, age):
         """A birth date of somebody of this age, which nobody else has."""
-        n = self.count()
-        day = TODAY.replace(year=TODAY.year - age, day=min(TODAY.day, 28)) - datetime.timedelta(days=5 + n * 11 % 330)
+        day = TODAY.replace(year=TODAY.year - age, day=min(TODAY.day, 28)) - datetime.timedelta(days=5 + self.count() * 11 % 330)
+        while day in self.births:
+            day -= datetime.timedelta(days=1)
+            if (TODAY - day).days > 365 * (age + 1):
+                day += datetime.timedelta(days=340)
+        self.births.add(day)
         return day
 
     def add(self, source, drop=False, **cells):
@@ -264,8 +269,7 @@ class Maker:
                 fields += ["address", "postcode"]
             self.secrets_of(row, record, fields, "in another record")
         self.secret(row, "name among housemates", who["surname"], about=[key], ways=["same address"])
-        real = {**typed, "date_of_birth": self_date(who, typed)}
-        self.secrets_of(row, real, ["date_of_birth"])
+        self.secrets_of(row, who, ["date_of_birth"])
         self.searches(row, typed if hidden else self.original(typed), nobody=hidden, case_id=case["case_id"])
         self.council.same_searches.add(row)
         for other in (mother["key"], sibling["key"], key):
@@ -296,7 +300,7 @@ class Maker:
 
     def crowd(self):
         """Many people of one surname: nobody's place, count or `more` may tell of the protected among them."""
-        for size, protected in ((14, ("hidden", "withheld")), (12, ("hidden", "hidden")), (9, ("withheld", "withheld", "withheld"))):
+        for size, protected in ((30, ("withheld",)), (14, ("hidden", "withheld")), (12, ("hidden", "hidden")), (9, ("withheld",))):
             surname = self.word()
             row = f"among {size} of one surname: {' and '.join(sorted(set(protected)))}"
             everyone, dates = [], []
@@ -316,7 +320,7 @@ class Maker:
                 self.council.searches.append(Search(row, "search: case ID", {"case_id": case["case_id"]}, nobody=flag == "hidden"))
                 if flag == "withheld":
                     self.need(row, "the withheld child's name", who["forename"], "search: name", case["key"])
-            whole = {14: (12, True), 12: (12, False)}.get(size, (-1, False))
+            whole = {30: (12, True), 14: (12, True), 12: (12, False)}.get(size, (-1, False))
             self.council.searches.append(Search(row, "search: surname", {"surname": surname}, count=whole[0], more=whole[1]))
             for date in dates:
                 for typed in (date.isoformat(), str(date.year), f"{date:%Y-%m}", date.replace(day=date.day % 27 + 1).isoformat()):
@@ -352,7 +356,7 @@ class Maker:
         for same in (True, False):
             for form, cells in forms.items():
                 row = f"hidden name, {'same' if same else 'another'} source: {form}"
-                who = self.person(15, "other" if False else "female")
+                who = self.person(15)
                 old, given = self.word(), self.word()
                 said = cells(who["forename"], who["surname"], old, given)
                 declared = {"former_name": f"{given} {old}", "name_not_to_be_shown": "Y"}
@@ -571,7 +575,7 @@ class Maker:
         """A row that is of no use comes back to its owner, with agreed columns alone; another's row does not."""
         row = "rejected row"
         self.bad = {"surname": self.word(), "not_agreed": self.word()}
-        self.council.rows["housing"].append({"record_id": "########", "forename": "Ann", "surname": self.bad["surname"], "ethnicity": self.bad["not_agreed"]})
+        self.council.rows["adult_social_care"].append({"record_id": "4.86E+09", "forename": "Ann", "surname": self.bad["surname"], "ethnicity": self.bad["not_agreed"]})
         good = self.case(self.person(13))
         self.council.rows[CMS][-1]["ethnicity"] = other = self.word()
         self.secret(row, "a column that is not agreed", self.bad["not_agreed"])
@@ -581,11 +585,6 @@ class Maker:
         self.searches(row, good)
         self.need(row, "the row comes back", self.bad["surname"], "rejected rows", "")
         self.need(row, "the report counts it", '"rejected"', "reports", "")
-
-
-def self_date(who, typed):
-    """The birth date that a record holds now."""
-    return who["date_of_birth"]
 
 
 def child_of(case):
