@@ -156,8 +156,17 @@ impl Ingest {
             Turn::Yours(feed) => {
                 let fence = feed.fence;
                 let (feed, began) = (*feed, (self.now)());
-                let work =
-                    Work { ingest: self, name, load: &load, feed, whole: None, before: None, one_row: false, began };
+                let work = Work {
+                    ingest: self,
+                    name,
+                    load: &load,
+                    feed,
+                    whole: None,
+                    before: None,
+                    common: Common::default(),
+                    one_row: false,
+                    began,
+                };
                 let worked = work.run().await;
                 if worked.is_err() {
                     // The next try need not wait for the lease to run out. If this fails too, it waits.
@@ -396,6 +405,8 @@ struct Work<'a> {
     whole: Option<Whole>,
     /// The report of the file that was last accepted.
     before: Option<Report>,
+    /// What stood on more people than can share it in the feed's last whole extract.
+    common: Common,
     /// Whether each record of the feed has one row, as far as is known.
     one_row: bool,
     began: Timestamp,
@@ -450,6 +461,7 @@ impl Work<'_> {
         }
         let guarded = self.ingest.store.guard.all().await?;
         self.before = self.accepted_report().await?;
+        self.common = self.common_before().await?;
         survey = match self.survey(&target, &guarded).await {
             Err(IngestError::Store(StoreError::Missing { .. })) => {
                 let words = "The file was gone when we came to read it. Send it again.";
@@ -524,7 +536,7 @@ impl Work<'_> {
     }
 
     /// What stood on more people than can share it in the feed's last whole extract, be it applied or under way.
-    async fn common(&self) -> Result<Common, IngestError> {
+    async fn common_before(&self) -> Result<Common, IngestError> {
         let pending = self.feed.pending.as_ref().map(|pending| &pending.version);
         let last = pending.or(self.feed.applied.as_ref()).and_then(|version| version.manifest.as_ref());
         match last {
@@ -538,10 +550,9 @@ impl Work<'_> {
     /// The first reading, and a second where record ids turn out to be those of several people, or where other values are
     /// common than in the feed's last whole extract.
     async fn survey(&self, target: &Target, guarded: &Arc<Guarded>) -> Result<Survey, IngestError> {
-        let common = self.common().await?;
-        let first = self.survey_without(target, &common, guarded, Vec::new()).await?;
+        let first = self.survey_without(target, &self.common, guarded, Vec::new()).await?;
         let is_whole = first.fault.is_none() && !first.too_many;
-        if !is_whole || first.shared.is_empty() && first.common == common {
+        if !is_whole || first.shared.is_empty() && first.common == self.common {
             return Ok(first);
         }
         let again = self.survey_without(target, &first.common, guarded, first.shared).await?;
@@ -735,7 +746,7 @@ impl Work<'_> {
         let leftovers = self.leftovers(&base);
         let manifest = if plan.candidate.is_empty() {
             None
-        } else if base.manifest.is_some() && plan.candidate == base.entries && self.common().await? == survey.common {
+        } else if base.manifest.is_some() && plan.candidate == base.entries && self.common == survey.common {
             base.manifest
         } else {
             drop(base.entries);

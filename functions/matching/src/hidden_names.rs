@@ -4,7 +4,7 @@
 //! joined with the new surname, as an alias. So what is secret is not that form but its words, as far as the source that
 //! marks them does not use them in the name it shows.
 
-use fc_model::{Name, NameKind, nicknames};
+use fc_model::{Name, NameKind, fold, nicknames};
 use std::collections::BTreeSet;
 
 /// Words this short are no sign of a name: initials and particles.
@@ -26,20 +26,35 @@ impl Secret {
     /// What is secret of a person, by the names that each record states.
     pub(crate) fn of<'n>(records: impl Iterator<Item = &'n [Name]>) -> Self {
         let mut secret = Self::default();
-        for names in records.filter(|names| names.iter().any(|name| name.not_to_be_shown)) {
-            let is_open =
-                |name: &&Name| !name.not_to_be_shown && matches!(name.kind, NameKind::Current | NameKind::Preferred);
-            let open: BTreeSet<String> = names.iter().filter(is_open).flat_map(words).collect();
+        for names in records {
             for hidden in names.iter().filter(|name| name.not_to_be_shown) {
                 secret.forms.insert((hidden.forename_tokens(), hidden.surname_tokens()));
+                let open = in_use(names, hidden).map(|name| open_words(name, hidden)).unwrap_or_default();
                 let own: Vec<String> = words(hidden).filter(|word| !open.contains(word)).collect();
                 let is_all_short = own.iter().all(|word| is_short(word));
                 secret.words.extend(own.into_iter().filter(|word| is_all_short || !is_short(word)));
+                secret.open.extend(open);
             }
-            secret.open.extend(open);
         }
-        secret.open.retain(|word| !secret.words.contains(word));
+        let Self { words, open, .. } = &mut secret;
+        open.retain(|word| !words.iter().any(|secret| word == secret || is_long(secret) && word.contains(&**secret)));
         secret
+    }
+
+    /// What is left of the name that a record uses once every secret word is gone from it: of "Bellweather-Okafor" the
+    /// "Okafor". `None` when nothing is, or when the record hides nothing.
+    pub(crate) fn rest_of(&self, name: &Name, names: &[Name]) -> Option<Name> {
+        let hides = || names.iter().filter(|hidden| hidden.not_to_be_shown);
+        if !hides().any(|hidden| in_use(names, hidden) == Some(name)) {
+            return None;
+        }
+        let kept = |text: &str| -> String {
+            let parts = text.split([' ', '-']).filter(|part| !fold::tokens(part).iter().any(|word| self.tells(word)));
+            parts.collect::<Vec<_>>().join(" ")
+        };
+        let forenames = name.forenames.iter().map(|forename| kept(forename)).filter(|part| !part.is_empty());
+        let rest = Name { forenames: forenames.collect(), surname: kept(&name.surname), ..name.clone() };
+        (!rest.is_empty() && !self.covers(&rest)).then_some(rest)
     }
 
     /// Whether a name is a form of one that must not be shown.
@@ -61,6 +76,21 @@ impl Secret {
     }
 }
 
+/// The name that a record uses beside a hidden one: of its current names the least like that, and of these the first.
+fn in_use<'n>(names: &'n [Name], hidden: &Name) -> Option<&'n Name> {
+    let secret: BTreeSet<String> = words(hidden).collect();
+    let current = names.iter().filter(|name| !name.not_to_be_shown && name.kind == NameKind::Current);
+    current.min_by_key(|name| words(name).filter(|word| secret.contains(word)).count())
+}
+
+/// The words of a name in use that its hidden form does not make secret. A new surname beside the old one hides the old.
+fn open_words(name: &Name, hidden: &Name) -> BTreeSet<String> {
+    let (new, old) = (name.surname_tokens(), hidden.surname_tokens());
+    let is_joined = new.len() > old.len() && !old.is_empty() && old.iter().all(|word| new.contains(word));
+    let whole = is_joined.then(|| new.concat());
+    words(name).filter(|word| !(is_joined && old.contains(word)) && Some(word) != whole.as_ref()).collect()
+}
+
 fn words(name: &Name) -> impl Iterator<Item = String> {
     // The whole surname too, so that "Bell-weather" covers "Bellweather".
     let (forenames, surnames) = (name.forename_tokens(), name.surname_tokens());
@@ -72,8 +102,11 @@ fn is_short(word: &str) -> bool {
     word.chars().count() <= SHORT
 }
 
+fn is_long(word: &str) -> bool {
+    word.chars().count() >= LONG
+}
+
 fn is_form(word: &str, secret: &str) -> bool {
-    let is_long = |word: &str| word.chars().count() >= LONG;
     nicknames::root(word) == nicknames::root(secret)
         || secret.starts_with(word)
         || (is_long(secret) && (word.contains(secret) || strsim::osa_distance(word, secret) <= 1))
@@ -144,6 +177,36 @@ mod tests {
         let record = [Name::current(["Maya"], "Belton"), hidden(&["Maya"], "Melton")];
         assert!(!covered(&record, &["Maya"], "Belton"));
         assert!(covered(&record, &["Maya"], "Melton"));
+    }
+
+    #[test]
+    fn a_second_row_under_the_old_name_and_a_preferred_old_forename_are_hidden() {
+        let old = Name::current(["Maya", "Rose"], "Bellweather");
+        let preferred = Name { kind: NameKind::Preferred, ..Name::current(["Joanna"], "") };
+        let record =
+            [old.clone(), Name::current(["Alex"], "Okafor"), preferred.clone(), hidden(&["Joanna"], "Bellweather")];
+        let secret = Secret::of([&record[..]].into_iter());
+        assert!(secret.covers(&old) && secret.covers(&preferred) && !secret.covers(&record[1]));
+    }
+
+    #[test]
+    fn a_new_surname_beside_the_old_one_is_shown_without_the_old() {
+        for (surname, rest) in [
+            ("Bellweather-Okafor", "Maya Okafor"),
+            ("Okafor Bellweather", "Maya Okafor"),
+            ("Bellweatherokafor", "Maya"),
+        ] {
+            let record = [Name::current(["Maya"], surname), hidden(&["Maya"], "Bellweather")];
+            let secret = Secret::of([&record[..]].into_iter());
+            assert!(secret.covers(&record[0]), "{surname}");
+            assert_eq!(
+                secret.rest_of(&record[0], &record).map(|name| name.display()).as_deref(),
+                Some(rest),
+                "{surname}"
+            );
+        }
+        let plain = [Name::current(["Maya"], "Okafor")];
+        assert_eq!(Secret::of([&plain[..]].into_iter()).rest_of(&plain[0], &plain), None);
     }
 
     #[test]

@@ -325,17 +325,25 @@ fn youngest(birth: BirthDate, on: Date) -> Option<u16> {
 fn names(parts: &[Part<'_>]) -> Vec<Sourced<Name>> {
     let folded = |name: &Name| (name.forename_tokens(), name.surname_tokens());
     let secret = Secret::of(parts.iter().map(|part| &part.details.names[..]));
-    let every = parts.iter().flat_map(|part| part.details.names.iter().map(move |name| (part, name)));
+    let shown = |part: &Part<'_>, name: &Name| match secret.covers(name) {
+        false => Some(name.clone()),
+        true => secret.rest_of(name, &part.details.names),
+    };
+    let every = parts.iter().flat_map(|part| {
+        let names = part.details.names.iter().filter(|name| !name.is_empty());
+        names.filter_map(|name| Some((part, shown(part, name)?))).collect::<Vec<_>>()
+    });
     let mut seen = BTreeMap::new();
     let mut names: Vec<Named> = Vec::new();
-    for (part, name) in every.filter(|(_, name)| !name.is_empty() && !secret.covers(name)) {
+    for (part, name) in every {
         let is_former = !matches!(name.kind, NameKind::Current | NameKind::Preferred);
         let own = (!part.speaks).then_some(&part.record.id.source);
-        let said = sourced(part, name.clone());
+        let key = (own, folded(&name));
+        let said = sourced(part, name);
         let named = Named { is_silent: !part.speaks, is_former, is_newborn: part.standard.newborn, said };
-        match seen.get(&(own, folded(name))) {
+        match seen.get(&key) {
             None => {
-                seen.insert((own, folded(name)), names.len());
+                seen.insert(key, names.len());
                 names.push(named);
             }
             // A name in use somewhere is no former name.

@@ -367,7 +367,7 @@ async fn the_same_file_twice_is_a_duplicate_and_touches_no_record() {
 }
 
 #[tokio::test]
-async fn a_file_in_which_nothing_changed_costs_four_reads_and_eight_small_writes() {
+async fn a_file_in_which_nothing_changed_costs_five_reads_and_eight_small_writes() {
     let council = Council::new().await;
     council.load("housing/monday.csv", &extract(&AMIR_BETH_CARL)).await;
     // The rows come in another order, so it is another file with the same records.
@@ -379,8 +379,9 @@ async fn a_file_in_which_nothing_changed_costs_four_reads_and_eight_small_writes
     assert!(council.ingest_once().await);
     let seen = council.faults.seen();
     let count = |operation: &str| seen.iter().filter(|name| *name == operation).count();
-    // The file, the manifest, and two reports: the accepted file's, to see which columns lost something, and the latest.
-    assert_eq!(count("GetObject"), 4, "{seen:?}");
+    // The file; the manifest, for common values before the file and for records after it, so that a large one is not held
+    // meanwhile; and two reports: the accepted file's, to see which columns lost something, and the latest.
+    assert_eq!(count("GetObject"), 5, "{seen:?}");
     // A transaction writes two items.
     let writes = count("PutItem") + 2 * count("TransactWriteItems") + count("PutObject");
     assert!(writes <= 8, "{writes} writes: {seen:?}");
