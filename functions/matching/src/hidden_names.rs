@@ -68,7 +68,8 @@ impl Secret {
         let all: Vec<String> = words(name).collect();
         let run_together = all.windows(2).map(<[String]>::concat);
         let whole = [name.forename_tokens().concat(), name.surname_tokens().concat()];
-        all.iter().cloned().chain(run_together).chain(whole).any(|word| self.tells(&word))
+        let all = all.iter().cloned().chain(run_together).chain(whole);
+        all.filter(|word| !word.is_empty()).any(|word| self.tells(&word))
     }
 
     fn tells(&self, word: &str) -> bool {
@@ -87,8 +88,11 @@ fn in_use<'n>(names: &'n [Name], hidden: &Name) -> Option<&'n Name> {
 fn open_words(name: &Name, hidden: &Name) -> BTreeSet<String> {
     let (new, old) = (name.surname_tokens(), hidden.surname_tokens());
     let is_joined = new.len() > old.len() && !old.is_empty() && old.iter().all(|word| new.contains(word));
-    let whole = is_joined.then(|| new.concat());
-    words(name).filter(|word| !(is_joined && old.contains(word)) && Some(word) != whole.as_ref()).collect()
+    // The old one itself, with a hyphen more or less.
+    let is_old = new != old && new.concat() == old.concat();
+    let whole = (is_joined || is_old).then(|| new.concat());
+    let is_secret = |word: &String| is_joined && old.contains(word) || is_old && new.contains(word);
+    words(name).filter(|word| !is_secret(word) && Some(word) != whole.as_ref()).collect()
 }
 
 fn words(name: &Name) -> impl Iterator<Item = String> {
@@ -205,6 +209,10 @@ mod tests {
                 "{surname}"
             );
         }
+        let hyphened = [Name::current(["Maya"], "Bell-weather"), hidden(&["Maya"], "Bellweather")];
+        let secret = Secret::of([&hyphened[..]].into_iter());
+        assert!(secret.covers(&hyphened[0]) && secret.rest_of(&hyphened[0], &hyphened).is_none());
+        assert!(!secret.covers(&Name::current(["Maya"], "")), "a name of one word is nobody's old name for that");
         let plain = [Name::current(["Maya"], "Okafor")];
         assert_eq!(Secret::of([&plain[..]].into_iter()).rest_of(&plain[0], &plain), None);
     }

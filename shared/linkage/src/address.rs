@@ -65,6 +65,13 @@ const NO_HOME: [&str; 12] = [
     "of no fixed abode",
 ];
 
+/// What stands before an address that is another's, or a prison's.
+const ANOTHERS: [&str; 5] = ["c o", "care of", "hmp", "hmyoi", "hm prison"];
+
+/// Where people are written who have no address to write.
+const OFFICES: [&str; 6] =
+    ["civic centre", "town hall", "county hall", "council offices", "civic offices", "city hall"];
+
 const FLATS: [&str; 9] = ["flat", "flt", "apartment", "apt", "unit", "room", "rm", "studio", "maisonette"];
 
 /// Kinds of street in full, with how they are shortened.
@@ -110,7 +117,13 @@ impl Home {
             .map(|part| fold::tokens(shortened(part, 2 * LONGEST)))
             .filter(|tokens| !tokens.is_empty())
             .collect();
-        let no_home = |tokens: &Vec<String>| NO_HOME.iter().any(|words| words.split(' ').eq(tokens));
+        let is = |words: &str, tokens: &[String]| words.split(' ').eq(tokens.iter().map(String::as_str));
+        let begins = |words: &str, tokens: &[String]| is(words, &tokens[..tokens.len().min(words.split(' ').count())]);
+        let no_home = |tokens: &Vec<String>| {
+            NO_HOME.iter().any(|words| is(words, tokens))
+                || ANOTHERS.iter().any(|words| begins(words, tokens))
+                || OFFICES.iter().any(|words| is(words, &tokens[tokens.len().saturating_sub(2)..]))
+        };
         if parts.iter().any(no_home) {
             return None;
         }
@@ -309,6 +322,25 @@ mod tests {
             None,
             "property numbers alone are too often wrong to tell apart"
         );
+    }
+
+    #[test]
+    fn nobody_lives_at_an_office_in_a_prison_or_care_of_somebody() {
+        for lines in [
+            &["C/O 1 Civic Centre", "High Street"][..],
+            &["Civic Centre, High Street"],
+            &["HMP Lindholm"],
+            &["c/o Gran", "4 Mill Lane"],
+            &["Care of Lena Novak, 4 Mill Lane"],
+            &["1 Town Hall"],
+        ] {
+            let lines: Vec<String> = lines.iter().map(|line| (*line).to_owned()).collect();
+            let address = Address { lines, ..Address::default() };
+            assert!(Home::of(&address).is_none(), "{address:?}");
+        }
+        for line in ["4 Civic Road", "4 Town Hall Lane", "7 Mill Lane, Co Durham"] {
+            assert!(Home::of(&Address { lines: vec![line.into()], ..Address::default() }).is_some(), "{line}");
+        }
     }
 
     #[test]

@@ -169,7 +169,10 @@ pub fn former_keys(summary: &Summary) -> BTreeSet<(String, String)> {
 
 /// Entries on their way: by partition and sort key, each name that stands there with the days on which it may be told.
 #[derive(Default)]
-struct Filing(BTreeMap<(String, String), Vec<(String, Vec<Days>)>>);
+struct Filing(BTreeMap<(String, String), Vec<Said>>);
+
+/// A name as entries hold it, and the days on which it may be told.
+type Said = (String, Vec<Days>);
 
 impl Filing {
     /// Files a name under what is made of it.
@@ -219,7 +222,7 @@ fn said(name: &Name) -> String {
 const DAYS: char = '@';
 
 /// A line a name, behind it the days on which it may be told; none where it always may.
-fn content(names: &[(String, Vec<Days>)]) -> String {
+fn content(names: &[Said]) -> String {
     let mut text = String::new();
     for (name, spans) in names {
         if !text.is_empty() {

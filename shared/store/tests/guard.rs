@@ -92,7 +92,7 @@ async fn what_is_bound_counts_for_the_next_reader_and_costs_one_call_where_nothi
 async fn the_same_again_writes_nothing() {
     let table = table().await;
     let writer = guard(&table);
-    writer.bind(&*writer.all().await.unwrap(), &protects(), now()).await.unwrap();
+    writer.bind(&writer.all().await.unwrap(), &protects(), now()).await.unwrap();
     let known = writer.all().await.unwrap();
     assert!(known.knows_place(&record("R1"), &stated()) && !known.knows_place(&record("R3"), &stated()));
     let before = table.meter().reading();
@@ -104,7 +104,7 @@ async fn the_same_again_writes_nothing() {
 async fn a_worker_that_died_before_the_version_is_finished_by_whoever_repeats() {
     let table = table().await;
     let writer = guard(&table);
-    writer.bind(&*writer.all().await.unwrap(), &protects(), now()).await.unwrap();
+    writer.bind(&writer.all().await.unwrap(), &protects(), now()).await.unwrap();
     table.delete(&Key::new("VERSION", "VERSION"), Guard::None).await.unwrap();
     let reader = guard(&table);
     assert!(!reader.current().await.unwrap().is_confidential(&refuge()), "it died before it bound");
@@ -137,7 +137,7 @@ async fn a_place_lasts_as_long_as_one_record_states_it() {
     let table = table().await;
     let writer = guard(&table);
     let both = Changes { places: vec![(record("R1"), stated()), (record("R3"), stated())], ..Changes::default() };
-    writer.bind(&*writer.all().await.unwrap(), &both, now()).await.unwrap();
+    writer.bind(&writer.all().await.unwrap(), &both, now()).await.unwrap();
     for (id, still) in [("R1", true), ("R3", false)] {
         let known = writer.all().await.unwrap();
         let there = known.stated_there(&record(id), &at("3 Hidden Way, Kelby", ""));
@@ -155,7 +155,7 @@ async fn a_place_is_small_enough_for_thousands() {
     let address = at("The Old Rectory, 12 Wellington Gardens, Thornbury", "LN10 8NE");
     let stated = Stated::of(&address, &[Phone::parse("01632 960777").unwrap()], &key()).unwrap();
     let changes = Changes { places: vec![(record("R1"), stated)], ..Changes::default() };
-    writer.bind(&*writer.all().await.unwrap(), &changes, now()).await.unwrap();
+    writer.bind(&writer.all().await.unwrap(), &changes, now()).await.unwrap();
     let keys: Vec<Key> = "0123456789abcdef".chars().map(|shard| Key::new(format!("SHARD#{shard}"), "SHARD")).collect();
     let [shard] = &table.batch_get(&keys, true).await.unwrap()[..] else { panic!("one shard") };
     assert!(shard.data.len() < 1600, "{} bytes", shard.data.len());
