@@ -145,16 +145,16 @@ impl Who {
         if is_nobody { Self { forename: short(record), ..Self::default() } } else { Self { forename, surname, birth } }
     }
 
-    /// Whether two are certainly two: they differ in two of three, and in none of them for want of an entry.
+    /// Whether two are certainly two: of another forename and another surname or birth date. Where a forename is not known
+    /// both of these differ.
     fn certainly_differs(self, other: Self) -> bool {
         let differ = |a: u32, b: u32| a != 0 && b != 0 && a != b;
-        let count = [
-            differ(self.forename, other.forename),
-            differ(self.surname, other.surname),
-            differ(self.birth, other.birth),
-        ];
+        let (surname, birth) = (differ(self.surname, other.surname), differ(self.birth, other.birth));
+        if self.forename == 0 || other.forename == 0 {
+            return surname && birth;
+        }
         let is_by_record = self.surname == 0 && self.birth == 0;
-        count.iter().filter(|differs| **differs).count() >= if is_by_record { 1 } else { 2 }
+        self.forename != other.forename && (surname || birth || is_by_record)
     }
 }
 
