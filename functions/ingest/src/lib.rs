@@ -684,14 +684,18 @@ impl Work<'_> {
         }
     }
 
-    /// Whether the last accepted file had a column.
-    fn had(&self, column: &str) -> bool {
-        self.before.as_ref().is_some_and(|before| !before.columns_missing.iter().any(|missing| missing == column))
+    /// Whether a column is missed: the last accepted file had it, and this one changes what was said with it. A file of
+    /// changes that only adds records lifts no protection.
+    fn misses(&self, plan: &Plan, column: &str) -> bool {
+        let changes_known = self.whole.is_some() || plan.records.changed > 0;
+        let had = |before: &Report| !before.columns_missing.iter().any(|missing| missing == column);
+        changes_known && self.before.as_ref().is_some_and(had)
     }
 
-    /// What no file of the feed has had that would protect people.
-    fn never_protected(&self, survey: &Survey) -> Vec<String> {
-        survey.reading.as_ref().map(|reading| reading.never_protected(|column| self.had(column))).unwrap_or_default()
+    /// Columns that would protect people and are not missed, but told.
+    fn never_protected(&self, survey: &Survey, plan: &Plan) -> Vec<String> {
+        let reading = survey.reading.as_ref();
+        reading.map(|reading| reading.never_protected(|column| self.misses(plan, column))).unwrap_or_default()
     }
 
     /// Step 5: what a person has to look at before it is applied, what protects somebody first.
@@ -700,7 +704,7 @@ impl Work<'_> {
         let percent = |share: f64| format!("{:.1}%", share * 100.0);
         // Columns that could not be read in the accepted file either: nothing is lost by what is the same again.
         let unread_before = self.before.as_ref().map(|before| before.unread.as_slice()).unwrap_or_default();
-        let mut words = reading.held_for(feed, unread_before, |column| self.had(column));
+        let mut words = reading.held_for(feed, unread_before, |column| self.misses(plan, column));
         let is_mended = fc_sources::mend::is_mended(&self.load.upload.key);
         if let Some(fill) = self.before.as_ref().and_then(|before| before.fill.as_ref()).filter(|_| !is_mended) {
             let whole = fill.whole && feed.mode == Mode::Full;
@@ -773,7 +777,7 @@ impl Work<'_> {
         }
         let mut report = self.report(LoadState::Applying, &survey, Some(&plan));
         report.as_of = Some(as_of);
-        report.words = self.never_protected(&survey);
+        report.words = self.never_protected(&survey, &plan);
         report.words.extend(accepted_words(&survey, &plan, self.one_row, doubts));
         let prefix = format!("{folder}part-");
         let seq = Seq { as_of, load: number };
@@ -864,7 +868,7 @@ impl Work<'_> {
     ) -> Result<(), IngestError> {
         let mut report = self.report(LoadState::Applied, survey, Some(plan));
         report.as_of = Some(version.as_of);
-        report.words = self.never_protected(survey);
+        report.words = self.never_protected(survey, plan);
         report.words.extend(accepted_words(survey, plan, self.one_row, doubts));
         let replaced = self.feed.applied.as_ref().and_then(|applied| applied.manifest.clone());
         let manifest = version.manifest.clone();

@@ -349,8 +349,8 @@ impl Report {
         self.unprotected(had).into_iter().chain(cut_short).chain(unread.map(Unread::words)).collect()
     }
 
-    /// Columns that protect somebody, which the file lacks as every one before it did, a sentence each: no protection is
-    /// lifted by it, so it is told and not held.
+    /// Columns that protect somebody, which the file lacks without lifting a protection, as the file before it did: a
+    /// sentence each, told and not held.
     #[must_use]
     pub fn never_protected(&self, had: impl Fn(&str) -> bool) -> Vec<String> {
         let lacks = |column: &&Column| column.protects && column.heading.is_none();
@@ -358,7 +358,7 @@ impl Report {
         never
             .map(|column| {
                 format!(
-                    "No file has had the column {}, which would protect people. If its heading is another, add that to the \
+                    "The file lacks the column {}, which would protect people. If its heading is another, add that to the \
                      definition (also = [\"...\"]); if the source has no such column, take it out of the definition.",
                     column.column
                 )
