@@ -465,7 +465,7 @@ class Checks:
         enabled = subprocess.run([PLACE / "prebuilt/family-context", "check"], capture_output=True, text=True, check=True).stdout
         enabled = [line for line in enabled.splitlines() if ": " in line and "(off)" not in line]
         assert counts == {
-            "functions": 6, "routes": 5, "alarms": 19 + len(enabled), "alarms without a runbook": 0, "queues": 5, "tables": 5, "buckets": 5,
+            "functions": 6, "routes": 5, "alarms": 19 + len(enabled), "alarms without a runbook": 0, "queues": 5, "tables": 6, "buckets": 5,
             "event sources": 3, "roles of sources": len(enabled),
         }, counts
 
@@ -681,7 +681,7 @@ class Checks:
         buckets = sorted(bucket["Name"] for bucket in client("s3").list_buckets()["Buckets"] if bucket["Name"].startswith(f"{STACK}-"))
         assert len(buckets) == 5, buckets
         tables = [name for name in client("dynamodb").list_tables()["TableNames"] if name.startswith(f"{STACK}-")]
-        assert len(tables) == 5, tables
+        assert len(tables) == 6, tables
         assert all(name in said for name in (*buckets, *tables)), said
         assert client("lambda").list_functions()["Functions"] == []
         assert client("sqs").list_queues().get("QueueUrls", []) == []
